@@ -1,0 +1,44 @@
+// The loops worth vectorizing, compiled once for each instruction set; `loops()` is the best this processor runs.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace klevels {
+
+// One layer of the dynamic program: the best of m classes, from the best of m - 1. Indices count levels, 0 to n.
+// Numbers come as unevaluated sums of two doubles; `pairs` is false where the low parts of sums and weights are all zero.
+struct Layer {
+    const double *sums, *sums_low, *weights, *weights_low;
+    const double *before, *before_low;
+    double *best, *best_low;
+    bool pairs;
+};
+
+constexpr std::size_t few = 8;
+
+template <class T>
+using Label = void (*)(const T* x, std::size_t n, const T* thresholds, std::size_t n_thresholds, std::uint8_t first,
+                       std::uint8_t ignore, std::uint8_t* out);
+
+struct Loops {
+    const char* name;
+    Label<std::uint8_t> label_u8;
+    Label<std::int8_t> label_i8;
+    Label<std::uint16_t> label_u16;
+    Label<std::int16_t> label_i16;
+    Label<std::uint32_t> label_u32;
+    Label<std::int32_t> label_i32;
+    Label<std::int64_t> label_i64;
+    Label<float> label_f32;
+    Label<double> label_f64;
+    // The leftmost best beginning i in [first, last] of the last class over the first j levels; sets best[j].
+    // scratch: as many doubles as there are candidates.
+    std::size_t (*best_cut)(const Layer& layer, std::size_t j, std::size_t first, std::size_t last, double* scratch);
+    // The same for n_j <= few neighboring j at once; back[l] is the beginning found for first_j + l.
+    void (*best_cuts)(const Layer& layer, std::size_t first_j, std::size_t n_j, std::size_t first, std::size_t last,
+                      double* scratch, std::int32_t* back);
+};
+
+const Loops& loops();
+
+}  // namespace klevels

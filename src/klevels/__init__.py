@@ -1,0 +1,85 @@
+"""Exact k-means segmentation of images and volumes: the histogram is the data.
+
+Importing klevels loads NumPy and the compiled kernels; files, figures and samples are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from klevels.core.count import histogram
+from klevels.core.fit import fit_levels, fit_path
+from klevels.core.histogram import Histogram
+from klevels.core.levels import Levels
+from klevels.core.noise import split_noise
+from klevels.core.selection import KSweep, choose_k
+from klevels.errors import (
+    DataError,
+    DataTypeError,
+    DiskError,
+    InputMissingError,
+    KlevelsError,
+    MissingDependencyError,
+    NoValleyError,
+    OutputExistsError,
+    ParameterError,
+    ReadError,
+    TooFewLevelsError,
+    WriteError,
+)
+from klevels.estimators import KMeans, threshold_kmeans
+from klevels.image import Image
+from klevels.pipeline import segment
+from klevels.recipe import Recipe, Segmentation
+
+if TYPE_CHECKING:
+    from klevels import figures, samples
+    from klevels.io import read, write
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "DataTypeError",
+    "DiskError",
+    "Histogram",
+    "Image",
+    "InputMissingError",
+    "KMeans",
+    "KSweep",
+    "KlevelsError",
+    "Levels",
+    "MissingDependencyError",
+    "NoValleyError",
+    "OutputExistsError",
+    "ParameterError",
+    "ReadError",
+    "Recipe",
+    "Segmentation",
+    "TooFewLevelsError",
+    "WriteError",
+    "choose_k",
+    "figures",
+    "fit_levels",
+    "fit_path",
+    "histogram",
+    "read",
+    "samples",
+    "segment",
+    "split_noise",
+    "threshold_kmeans",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("read", "write"):
+        return getattr(importlib.import_module("klevels.io"), name)
+    if name in ("figures", "samples"):
+        return importlib.import_module(f"klevels.{name}")
+    raise AttributeError(f"module 'klevels' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

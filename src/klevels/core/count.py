@@ -1,0 +1,93 @@
+"""One pass over an image of any dtype, and its histogram is filled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from klevels.core import _kernels
+from klevels.core.histogram import N_BINS, Histogram
+from klevels.core.keys import keys_of
+from klevels.core.voxels import Voxels, as_voxels, count_threads
+from klevels.errors import DataError, ParameterError
+
+
+def histogram(
+    image: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    nan: Literal["error", "ignore"] = "error",
+    threads: int | None = None,
+) -> Histogram:
+    """Count how often each gray level occurs.
+
+    Parameters
+    ----------
+    image : array_like
+        bool, (u)int8/16/32, int64 or float16/32/64, of any dimension, strides and byte order.
+        Masked voxels of a masked array are left out.
+    mask : array_like of bool or int, optional
+        Of the image's shape: True, or nonzero, where a voxel counts.
+    nan : {"error", "ignore"}
+        Whether NaN voxels are refused or left out.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
+
+    Returns
+    -------
+    Histogram
+        int64 counts; see there for how 32- and 64-bit data are binned.
+
+    Raises
+    ------
+    DataTypeError
+        If the dtype has no gray levels.
+    DataError
+        If no voxel is left to count, the mask has another shape, or there are infinite or unwanted NaN voxels.
+
+    Examples
+    --------
+    >>> histogram([[0, 7], [7, 7]]).counts
+    array([1, 3])
+    """
+    if nan not in ("error", "ignore"):
+        raise ParameterError(f"nan is {nan!r}; use 'error' or 'ignore'")
+    voxels = as_voxels(image, mask)
+    n_threads = count_threads(threads)
+    counted, n_infinite = _tally(voxels, n_threads) if voxels.dtype.itemsize <= 2 else _count_bins(voxels, n_threads)
+    if n_infinite:
+        raise DataError(f"the image has {n_infinite} infinite voxels; mask them or replace them by finite values")
+    if counted.n_nan and nan == "error":
+        raise DataError(f"the image has {counted.n_nan} NaN voxels; use nan='ignore' (--nan ignore) to leave them out")
+    if counted.n_levels == 0:
+        what = "every voxel is NaN" if counted.n_nan else "the mask leaves no voxel"
+        raise DataError(f"{what}; give at least one voxel that counts")
+    return counted
+
+
+def _tally(voxels: Voxels, n_threads: int) -> tuple[Histogram, int]:
+    """Count 8- and 16-bit images by bit pattern, then put the patterns in the order of their values."""
+    tallied = _kernels.tally(voxels.bits, voxels.mask, n_threads)
+    values = voxels.values
+    n_nan = n_infinite = 0
+    if voxels.dtype.kind == "f":
+        n_nan = int(tallied[np.isnan(values)].sum())
+        n_infinite = int(tallied[np.isinf(values)].sum())
+        tallied[~np.isfinite(values)] = 0
+    occupied = np.flatnonzero(tallied)
+    keys = keys_of(values[occupied])
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], tallied[occupied][order]
+    twice = np.flatnonzero(keys[1:] == keys[:-1])  # -0 and +0
+    counts[twice] += counts[twice + 1]
+    keys, counts = np.delete(keys, twice + 1), np.delete(counts, twice + 1)
+    return Histogram(keys, counts, voxels.dtype, 0, np.zeros((len(keys), 4), np.uint64), n_nan), n_infinite
+
+
+def _count_bins(voxels: Voxels, n_threads: int) -> tuple[Histogram, int]:
+    shift, keys, counts, rests, n_nan, n_infinite = _kernels.count_bins(
+        voxels.bits, voxels.dtype.name, voxels.swap, voxels.mask, N_BINS, n_threads
+    )
+    return Histogram(keys, counts, voxels.dtype, shift, rests, n_nan), n_infinite

@@ -1,0 +1,99 @@
+"""Image: an array with the names of its axes and the size of its voxels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from klevels.errors import ParameterError
+
+AXES = ("yx", "zyx", "yxc", "zyxc")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """An array with the names of its axes and the size of its voxels.
+
+    Parameters
+    ----------
+    data : ndarray
+        The gray values, one axis for each letter of `axes`.
+    axes : {"yx", "zyx", "yxc", "zyxc"}
+        What each axis of `data` is; `c` is the channel axis.
+    spacing : tuple of float, optional
+        The size of a voxel along each spatial axis, in the order of `axes`. None where it is unknown.
+    unit : str, optional
+        The unit of `spacing`, such as "mm" or "µm". None where it is unknown.
+    meta : mapping, optional
+        Facts about the source, such as its format and compression.
+
+    Raises
+    ------
+    ParameterError
+        If `axes` does not fit `data`, or `spacing` does not fit `axes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Image(np.zeros((4, 6), np.uint8), "yx", spacing=(0.5, 0.5), unit="µm").shape
+    (4, 6)
+    """
+
+    data: NDArray[Any]
+    axes: str
+    spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.axes not in AXES:
+            raise ParameterError(f"axes are {self.axes!r}; use one of {', '.join(AXES)}")
+        if self.data.ndim != len(self.axes):
+            raise ParameterError(
+                f"axes {self.axes!r} name {len(self.axes)} axes, but the data has {self.data.ndim}; name each axis once"
+            )
+        if self.spacing is not None:
+            n_spatial = len(self.axes.replace("c", ""))
+            if len(self.spacing) != n_spatial or not all(math.isfinite(s) and s > 0 for s in self.spacing):
+                raise ParameterError(
+                    f"spacing is {self.spacing!r}; give {n_spatial} positive numbers for axes {self.axes!r}, or None"
+                )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the data."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the data."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes, the channel axis included."""
+        return self.data.ndim
+
+    def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.data, dtype=dtype, copy=copy, subok=True)
+
+    def with_data(self, data: NDArray[Any]) -> Image:
+        """Return other data, such as labels, on the same grid of voxels.
+
+        Parameters
+        ----------
+        data : ndarray
+            Of the shape of the spatial axes.
+
+        Returns
+        -------
+        Image
+            With the spatial axes, spacing and unit of this image.
+        """
+        return Image(data, self.axes.replace("c", ""), self.spacing, self.unit)

@@ -1,0 +1,178 @@
+"""Recipe, what was asked, and Segmentation, what came out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from klevels.core.fit import check_k
+from klevels.core.histogram import Histogram
+from klevels.core.labels import ignore_label
+from klevels.core.levels import Levels
+from klevels.core.noise import NOISE_METHODS, NoiseMethod
+from klevels.errors import ParameterError
+from klevels.image import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that must be known to segment the same image again, to the bit.
+
+    Parameters
+    ----------
+    k : int
+        How many classes the signal is clustered into.
+    noise : {"valley", "kmeans", "minimum-error"} or float, optional
+        How noise is split off first, or the gray value where it ends; None for not at all.
+    nan : {"error", "ignore"}
+        Whether NaN voxels are refused or left out.
+    gray : bool
+        Whether a color image is read as gray.
+    mask : str, optional
+        The file of the mask, nonzero inside.
+    model : Levels, optional
+        Classes fitted before, to be applied as they are; nothing is fitted then.
+
+    Examples
+    --------
+    >>> Recipe.from_dict(Recipe(k=3, noise="valley").to_dict())
+    Recipe(k=3, noise='valley', nan='error', gray=False, mask=None, model=None)
+    """
+
+    k: int
+    noise: NoiseMethod | float | None = None
+    nan: Literal["error", "ignore"] = "error"
+    gray: bool = False
+    mask: str | None = None
+    model: Levels | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", check_k(self.k))
+        if self.nan not in ("error", "ignore"):
+            raise ParameterError(f"nan is {self.nan!r}; use 'error' or 'ignore'")
+        if isinstance(self.noise, str):
+            if self.noise not in NOISE_METHODS:
+                raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a gray value, or none")
+        elif self.noise is not None and (isinstance(self.noise, bool) or not math.isfinite(self.noise)):
+            raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a finite value, or none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            One entry for each field.
+        """
+        stored = {field.name: getattr(self, field.name) for field in fields(self)}
+        stored["model"] = None if self.model is None else self.model.to_dict()
+        return stored
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        """Return the recipe that `to_dict` described.
+
+        Parameters
+        ----------
+        stored : dict
+            From `to_dict`; fields that are missing have their defaults.
+
+        Returns
+        -------
+        Recipe
+            The same.
+
+        Raises
+        ------
+        ParameterError
+            If there is no k, or a field that this version does not know.
+        """
+        if not isinstance(stored, dict) or "k" not in stored:
+            raise ParameterError("not a klevels recipe: it has no k; give the .json that lies beside an output")
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(stored) - known)
+        if unknown:
+            raise ParameterError(f"the recipe has {', '.join(unknown)}, unknown to this version of klevels; update it")
+        model = stored.get("model")
+        return cls(**{**stored, "model": None if model is None else Levels.from_dict(model)})
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """An image's labels, the classes behind them, and how they were found.
+
+    Parameters
+    ----------
+    labels : Image
+        uint8 or uint16, ascending with gray level; see `Levels.classify`.
+    model : Levels
+        The classes, with counts and inertia on this image.
+    recipe : Recipe
+        What was asked.
+    histogram : Histogram
+        Of the voxels that count.
+    source : Image
+        The image that was segmented.
+    """
+
+    labels: Image
+    model: Levels
+    recipe: Recipe
+    histogram: Histogram
+    source: Image
+
+    @cached_property
+    def n_ignored(self) -> int:
+        """How many voxels were left out: masked, or NaN."""
+        return self.source.data.size - int(self.model.counts.sum())
+
+    @property
+    def ignore(self) -> int:
+        """The label of voxels that were left out: 255, or 65535 beyond 255 classes."""
+        return ignore_label(self.model.n_classes)
+
+    def paint(self, dtype: DTypeLike = None) -> Image:
+        """Give each voxel its center's gray.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            Of the picture; the image's own by default.
+
+        Returns
+        -------
+        Image
+            On the grid of the image; voxels left out are 0, or NaN in a float dtype.
+        """
+        data = self.model.paint(self.labels.data, np.dtype(dtype or self.source.dtype).newbyteorder("="))
+        return self.source.with_data(data)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers that people report.
+
+        Returns
+        -------
+        dict
+            k, centers, thresholds, counts, fractions, inertia, explained_variance, noise_threshold, n_voxels (all of
+            the image's), n_ignored (of these) and excess_bound. With noise split off, the first of centers, counts and
+            fractions is the noise, and `k` counts the others.
+        """
+        model = self.model
+        return {
+            "k": model.k,
+            "centers": model.centers.tolist(),
+            "thresholds": model.thresholds.tolist(),
+            "counts": model.counts.tolist(),
+            "fractions": model.fractions.tolist(),
+            "inertia": model.inertia,
+            "explained_variance": model.explained_variance,
+            "noise_threshold": model.noise_threshold,
+            "n_voxels": int(self.source.data.size),
+            "n_ignored": self.n_ignored,
+            "excess_bound": model.excess_bound,
+        }
