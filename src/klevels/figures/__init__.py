@@ -1,0 +1,8 @@
+"""Figures of a segmentation for papers and reports: made with matplotlib, saved as PNG, SVG or PDF."""
+
+from __future__ import annotations
+
+from klevels.figures.files import save
+from klevels.figures.sheets import compare, histogram, path, phases, sheet
+
+__all__ = ["compare", "histogram", "path", "phases", "save", "sheet"]
