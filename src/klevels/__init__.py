@@ -32,12 +32,11 @@ from klevels.estimators import KMeans, threshold_kmeans
 from klevels.image import Image
 from klevels.pipeline import segment
 from klevels.recipe import Recipe, Segmentation
+from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
     from klevels.io import read, write
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DataError",

@@ -159,7 +159,10 @@ class KMeans:
         ndarray of int32, shape (n_samples,)
             Labels, ascending with gray value.
         """
-        return self._fitted().classify(_one_feature(X)).astype(np.int32)
+        levels, values = self._fitted(), _one_feature(X)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DataError("X has NaN or infinite values; leave them out")
+        return levels.classify(values).astype(np.int32)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the distance of each sample to each center.
@@ -251,7 +254,9 @@ def _one_feature(X: ArrayLike) -> NDArray[Any]:
 
 def _whole(weights: ArrayLike) -> NDArray[np.int64]:
     given = np.asarray(weights)
-    whole = given.astype(np.int64)
-    if (whole != given).any():
+    is_count = given.dtype.kind in "biu"
+    if given.dtype.kind == "f":
+        is_count = bool(((np.abs(given) < 2.0**63) & (given == np.floor(given))).all())
+    if not is_count:
         raise DataError("sample weights are not whole numbers; scale them to counts")
-    return whole
+    return given.astype(np.int64)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,7 +47,7 @@ def atomic_output(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
     A process that is killed leaves what was at `path` untouched too, but its temporary file, ``.klevels-*``, stays.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".klevels-{secrets.token_hex(8)}{target.suffix}")
+    temporary = target.with_name(f".klevels-{os.urandom(8).hex()}{target.suffix}")
     with _naming_output(path):
         if not overwrite and target.exists():
             raise OutputExistsError(_exists_message(path))
@@ -137,6 +135,8 @@ def fingerprint(path: StrPath) -> dict[str, int | str]:
     ReadError
         If it cannot be read; InputMissingError if there is no such file.
     """
+    import hashlib
+
     source = Path(path)
     with reading(source):
         if not source.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ def segment(
     nan: Literal["error", "ignore"] = "error",
     recipe: Recipe | None = None,
     threads: int | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Segmentation:
     """Segment an image or a volume into `k` classes of gray, exactly.
 
@@ -45,6 +47,8 @@ def segment(
         What was asked before, in place of `k`, `noise` and `nan`.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
+    progress : callable, optional
+        Called with the name of each stage as it begins: "counting", "fitting", "labeling".
 
     Returns
     -------
@@ -71,8 +75,12 @@ def segment(
     elif k is not None or noise is not None:
         raise ParameterError("both a recipe and k or noise are given; give one of them")
     source = as_gray_image(image)
+    step = progress or (lambda _: None)
+    step("counting")
     counted = histogram(source.data, mask=mask, nan=recipe.nan, threads=threads)
+    step("fitting")
     model = recipe.model or fit(counted, recipe, threads=threads)
+    step("labeling")
     labels = model.classify(source.data, mask=mask, threads=threads)
     if recipe.model is not None:
         model = model.on(counted, _class_counts(labels, model.n_classes))

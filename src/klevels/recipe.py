@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -58,8 +59,10 @@ class Recipe:
         if isinstance(self.noise, str):
             if self.noise not in NOISE_METHODS:
                 raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a gray value, or none")
-        elif self.noise is not None and (isinstance(self.noise, bool) or not math.isfinite(self.noise)):
-            raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a finite value, or none")
+        elif self.noise is not None:
+            if isinstance(self.noise, bool) or not isinstance(self.noise, Real) or not math.isfinite(self.noise):
+                raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a finite value or none")
+            object.__setattr__(self, "noise", float(self.noise))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON.
@@ -136,7 +139,7 @@ class Segmentation:
         """The label of voxels that were left out: 255, or 65535 beyond 255 classes."""
         return ignore_label(self.model.n_classes)
 
-    def paint(self, dtype: DTypeLike = None) -> Image:
+    def paint(self, dtype: DTypeLike | None = None) -> Image:
         """Give each voxel its center's gray.
 
         Parameters

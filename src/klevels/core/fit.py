@@ -48,7 +48,7 @@ def fit_levels(
     TooFewLevelsError
         If `k` exceeds the number of distinct levels.
     DataError
-        If `noise_threshold` leaves no noise or no signal.
+        If `noise_threshold` leaves no noise or no signal, or no float64 lies between two classes of int64 data.
 
     Notes
     -----
@@ -201,8 +201,14 @@ def _levels(
     lowest, highest = histogram.bounds
     for j in range(len(thresholds), len(edges) - 2):
         halfway = centers[j] / 2 + centers[j + 1] / 2
-        end, beginning = float(highest[edges[j + 1] - 1]), float(lowest[edges[j + 1]])
-        thresholds.append(halfway if end <= halfway < beginning else end)
+        end, beginning = highest[edges[j + 1] - 1].item(), lowest[edges[j + 1]].item()
+        threshold = halfway if end <= halfway < beginning else float(end)
+        if not end <= threshold < beginning:  # Python compares integers with floats exactly
+            raise DataError(
+                f"gray levels {end} and {beginning} are the same in float64, as thresholds are; "
+                f"subtract an offset from the image first"
+            )
+        thresholds.append(threshold)
     return Levels(
         np.array(centers),
         np.array(thresholds),

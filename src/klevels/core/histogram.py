@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from klevels.core import _kernels
 from klevels.core.keys import bin_origins, key_kind, keys_of, values_of
 from klevels.core.voxels import check_dtype
-from klevels.errors import DataError, DataTypeError, ReadError
+from klevels.errors import DataError, DataTypeError, InputMissingError, ReadError
 from klevels.files import atomic_output
 
 N_BINS = 65536
@@ -207,7 +207,7 @@ class Histogram:
         Raises
         ------
         ReadError
-            If the file does not hold a histogram.
+            If the file does not hold a histogram; InputMissingError if there is no such file.
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -219,8 +219,8 @@ class Histogram:
                     stored["rests"].astype(np.uint64),
                     int(stored["n_nan"]),
                 )
-        except FileNotFoundError:
-            raise
+        except FileNotFoundError as error:
+            raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
         except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for a broken file
             raise ReadError(
                 f"{os.fspath(path)}: not a saved histogram ({error}); give a .npz that klevels wrote"
@@ -244,7 +244,7 @@ class Histogram:
                 f"convert the images to one dtype"
             )
         levels = self.levels.astype(dtype)
-        if (levels.astype(self.levels.dtype) != self.levels).any():
+        if levels.tolist() != self.levels.tolist():  # Python compares integers with floats exactly
             raise DataTypeError(f"levels of {self.dtype} data do not all fit {dtype}; convert the images to one dtype")
         return Histogram(keys_of(levels), self.counts, dtype, 0, self.rests)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels.core import _kernels
-from klevels.core.voxels import Voxels, as_voxels, count_threads
+from klevels.core.voxels import Voxels, as_voxels, check_dtype, count_threads
 from klevels.errors import DataTypeError, ParameterError
 
 MOST_COMPARISONS = 24
@@ -91,10 +91,19 @@ def paint_labels(labels: NDArray[Any], grays: NDArray[np.float64], dtype: np.dty
     ------
     ParameterError
         If a label has no gray.
+    DataTypeError
+        If `dtype` has no gray levels, or the labels are neither uint8 nor uint16.
     """
+    check_dtype(dtype)
     if labels.dtype not in (np.uint8, np.uint16):
         raise DataTypeError(f"the labels are of dtype {labels.dtype}; give uint8 or uint16, as classify returns them")
-    table = np.full(1 << (8 * labels.dtype.itemsize), math.nan if dtype.kind == "f" else 0, dtype)
+    used = labels[labels != ignore_label(len(grays))]
+    if used.size and int(used.max()) >= len(grays):
+        raise ParameterError(
+            f"there is a label {int(used.max())}, but only {len(grays)} classes; give labels of this model"
+        )
+    n_entries = max(1 << (8 * labels.dtype.itemsize), len(grays))
+    table = np.full(n_entries, math.nan if dtype.kind == "f" else 0, dtype)
     if dtype.kind == "f":
         table[: len(grays)] = grays
     elif dtype.kind == "b":
@@ -102,11 +111,6 @@ def paint_labels(labels: NDArray[Any], grays: NDArray[np.float64], dtype: np.dty
     else:
         limits = np.iinfo(dtype)
         table[: len(grays)] = [min(max(round(gray), limits.min), limits.max) for gray in grays.tolist()]
-    used = labels[labels != ignore_label(len(grays))]
-    if used.size and int(used.max()) >= len(grays):
-        raise ParameterError(
-            f"there is a label {int(used.max())}, but only {len(grays)} classes; give labels of this model"
-        )
     return np.take(table, labels)
 
 
@@ -119,7 +123,8 @@ def _by_table(voxels: Voxels, n_thresholds: int) -> bool:
 def _comparable(thresholds: NDArray[np.float64], dtype: np.dtype[Any]) -> tuple[int, NDArray[Any]]:
     """Return thresholds that divide the dtype's own values alike, and how many lie below all of them."""
     if dtype.kind == "f":
-        rounded = thresholds.astype(dtype)
+        with np.errstate(over="ignore"):  # to infinity, which is above or below every finite value
+            rounded = thresholds.astype(dtype)
         too_high = rounded.astype(np.float64) > thresholds
         rounded[too_high] = np.nextafter(rounded[too_high], dtype.type(-np.inf))
         return 0, rounded

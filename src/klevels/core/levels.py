@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from klevels.core.exact import ExactSums
 from klevels.core.histogram import Histogram
 from klevels.core.labels import label_voxels, paint_labels
-from klevels.errors import ParameterError, ReadError
+from klevels.errors import InputMissingError, ParameterError, ReadError
 from klevels.files import atomic_output
 
 MAX_CLASSES = 65535
@@ -74,6 +75,11 @@ class Levels:
                 f"there are {n} centers, {len(self.thresholds)} thresholds and {len(self.counts)} counts; "
                 f"give n centers and counts and n - 1 thresholds, 1 <= n <= {MAX_CLASSES}"
             )
+        least = min(int(self.counts.min()), self.inertia, self.total_inertia)
+        if not np.isfinite(self.centers).all() or not least >= 0 or math.isnan(self.inertia + self.total_inertia):
+            raise ParameterError("a center is not finite, or a count or an inertia is negative; fit again")
+        if self.noise_threshold is not None and self.noise_threshold not in self.thresholds[:1]:
+            raise ParameterError(f"noise_threshold is {self.noise_threshold}; give the first threshold, or None")
         if np.isnan(self.thresholds).any() or (np.diff(self.thresholds) < 0).any():
             raise ParameterError(f"thresholds are {self.thresholds.tolist()}; give them in increasing order")
 
@@ -247,16 +253,14 @@ class Levels:
             return cls(
                 np.asarray(stored["centers"], np.float64),
                 np.asarray(stored["thresholds"], np.float64),
-                np.asarray(stored["counts"], np.int64),
+                np.array([operator.index(count) for count in stored["counts"]], np.int64),
                 inertia=float(stored["inertia"]),
                 total_inertia=float(stored["total_inertia"]),
                 excess_bound=None if excess is None else float(excess),
                 noise_threshold=None if noise is None else float(noise),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ParameterError(
-                f"not a klevels model: {error!r}; give what `klevels fit` or Levels.save wrote"
-            ) from error
+            raise ParameterError(f"not a klevels model: {error!r}; give what Levels.to_dict returned") from error
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write to a JSON file.
@@ -288,9 +292,11 @@ class Levels:
         Raises
         ------
         ReadError
-            If the file does not hold a model.
+            If the file does not hold a model; InputMissingError if there is no such file.
         """
         try:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise ReadError(f"{os.fspath(path)}: {error}") from error
+        except FileNotFoundError as error:
+            raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
+        except (ValueError, OSError, RecursionError) as error:
+            raise ReadError(f"{os.fspath(path)}: not a model ({error}); give a .json that klevels wrote") from error

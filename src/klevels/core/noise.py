@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ def split_noise(histogram: Histogram, method: NoiseMethod | float = "valley") ->
         if method == "minimum-error":
             return _minimum_error(histogram)
         raise ParameterError(f"noise is {method!r}; use {', '.join(NOISE_METHODS)} or a gray value")
-    if isinstance(method, bool) or not math.isfinite(method):
+    if isinstance(method, bool) or not isinstance(method, Real) or not math.isfinite(method):
         raise ParameterError(f"noise is {method!r}; use {', '.join(NOISE_METHODS)} or a finite gray value")
     return float(method)
 

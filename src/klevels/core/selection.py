@@ -138,7 +138,7 @@ def _silhouette(histogram: Histogram, counts: NDArray[np.int64], centers: NDArra
     weights = histogram.counts.astype(np.float64)
     before = np.concatenate([[0.0], np.cumsum(weights)])
     sums = np.concatenate([[0.0], np.cumsum(weights * x)])
-    edges = np.searchsorted(before, np.concatenate([[0], np.cumsum(counts)]), side="left")
+    edges = np.concatenate([[0], np.searchsorted(np.cumsum(histogram.counts), np.cumsum(counts)) + 1])
     total = 0.0
     for j, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         if counts[j] == 1:

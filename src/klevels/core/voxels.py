@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,8 @@ def as_voxels(image: ArrayLike, mask: ArrayLike | None) -> Voxels:
         If the image is empty, or the mask has another shape.
     """
     array = np.asanyarray(image)
-    native = array.dtype.newbyteorder("=")
     check_dtype(array.dtype)
+    native = array.dtype.newbyteorder("=")
     if array.size == 0:
         raise DataError(f"the image is empty, of shape {array.shape}; give at least one voxel")
     inside = _inside(array, mask)
@@ -106,13 +107,17 @@ def count_threads(threads: int | None) -> int:
     Raises
     ------
     ParameterError
-        If `threads` is below 1.
+        If `threads` is not an integer, or below 1.
     """
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads < 1:
-        raise ParameterError(f"threads is {threads}; give at least 1, or None for all processors")
-    return threads
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ParameterError(f"threads is {threads!r}; give an integer of at least 1, or None for all processors")
+    return number
 
 
 def _inside(array: NDArray[Any], mask: ArrayLike | None) -> NDArray[np.uint8] | None:

@@ -1,0 +1,156 @@
+"""What the commands print on stdout: a short table for people, or one JSON object for scripts."""
+
+from __future__ import annotations
+
+import json as json_module
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from klevels.core.fit import fit_levels
+from klevels.core.histogram import Histogram
+from klevels.core.levels import Levels
+from klevels.core.selection import KSweep
+from klevels.image import Image
+from klevels.recipe import Segmentation
+
+N_BARS = 24
+BAR_WIDTH = 50
+
+
+def facts(described: Mapping[str, object], *, json: bool) -> None:
+    if json:
+        return _print_json(described)
+    width = max(len(name) for name in described)
+    for name, value in described.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+    return None
+
+
+def segmentation(result: Segmentation, *, json: bool) -> None:
+    summary = result.summary()
+    if json:
+        return _print_json(summary)
+    _print_classes(result.model, result.labels)
+    ignored = f", {result.n_ignored:,} left out" if result.n_ignored else ""
+    print(f"{summary['n_voxels']:,} voxels{ignored}; explained variance {result.model.explained_variance:.4f}")
+    return None
+
+
+def model(fitted: Levels, pooled: Histogram, *, json: bool) -> None:
+    if json:
+        return _print_json({"k": fitted.k, **fitted.to_dict(), "n_voxels": pooled.n_voxels})
+    _print_classes(fitted, None)
+    print(f"{pooled.n_voxels:,} voxels; explained variance {fitted.explained_variance:.4f}")
+    return None
+
+
+def histogram(counted: Histogram, image: Image, *, json: bool) -> None:
+    low, high = float(counted.bounds[0][0]), float(counted.bounds[1][-1])
+    whole = fit_levels(counted, 1)
+    described = {
+        "n_voxels": counted.n_voxels,
+        "n_ignored": image.data.size - counted.n_voxels,
+        "n_nan": counted.n_nan,
+        "n_levels": counted.n_levels,
+        "binned": counted.shift > 0,
+        "dtype": counted.dtype.name,
+        "min": low,
+        "max": high,
+        "mean": float(whole.centers[0]),
+        "std": math.sqrt(whole.inertia / counted.n_voxels),
+    }
+    if json:
+        levels, counts = counted.levels.tolist(), counted.counts.tolist()
+        return _print_json({**described, "levels": levels, "counts": counts})
+    edges = np.linspace(low, high, min(N_BARS, max(1, counted.n_levels)) + 1)
+    bars = np.histogram(counted.levels, edges, weights=counted.counts)[0]
+    for start, bar in zip(edges[:-1].tolist(), bars.tolist(), strict=True):
+        print(f"{start:>12.6g} {'█' * round(BAR_WIDTH * bar / bars.max()):<{BAR_WIDTH}} {round(bar):,}")
+    for name, value in described.items():
+        print(f"{name.removeprefix('n_'):<10} {_text(value)}")
+    return None
+
+
+def sweep(swept: KSweep, *, json: bool) -> None:
+    rows = [
+        {
+            "k": int(k),
+            "inertia": levels.inertia,
+            "explained_variance": levels.explained_variance,
+            "bic": float(bic),
+            "silhouette": float(silhouette),
+            "centers": levels.centers.tolist(),
+            "thresholds": levels.thresholds.tolist(),
+        }
+        for k, levels, bic, silhouette in zip(swept.k, swept.levels, swept.bic, swept.silhouette, strict=True)
+    ]
+    if json:
+        return _print_json({"sweep": rows, "advice": swept.advice})
+    print(f"{'k':>3} {'inertia':>14} {'explained':>10} {'BIC':>14} {'silhouette':>11}")
+    for row in rows:
+        print(
+            f"{row['k']:>3} {row['inertia']:>14.6g} {row['explained_variance']:>10.5f} {row['bic']:>14.6g} "
+            f"{row['silhouette']:>11.4f}"
+        )
+    favored = ", ".join(f"{name} favors k = {k}" for name, k in swept.advice.items() if k is not None)
+    print(f"Advice only: {favored}. Look at the figure and at what you know of the sample.")
+    return None
+
+
+def demo(summary: Mapping[str, Any], folder: Path, *, json: bool) -> None:
+    if json:
+        return _print_json(summary)
+    print(f"{folder}: {', '.join(summary['files'])}")
+    print(f"{100 * summary['misclassified']:.2f} % of the voxels differ from the truth")
+    return None
+
+
+def _print_classes(levels: Levels, labels: Image | None) -> None:
+    volume = _voxel_volume(labels)
+    print(
+        f"{'label':>5} {'center':>12} {'up to':>12} {'voxels':>16} {'fraction':>9}"
+        + (f" {volume[1]:>12}" if volume else "")
+    )
+    upper = [*(f"{t:.6g}" for t in levels.thresholds), ""]
+    for j, (center, count, fraction) in enumerate(zip(levels.centers, levels.counts, levels.fractions, strict=True)):
+        noise = "  noise" if j == 0 and levels.noise_threshold is not None else ""
+        size = f" {count * volume[0]:>12.6g}" if volume else ""
+        print(f"{j:>5} {center:>12.6g} {upper[j]:>12} {count:>16,} {100 * fraction:>8.3f}%{size}{noise}")
+
+
+def _voxel_volume(labels: Image | None) -> tuple[float, str] | None:
+    if labels is None or labels.spacing is None or labels.unit is None:
+        return None
+    power = "³" if labels.ndim == 3 else "²"
+    return math.prod(labels.spacing), f"{labels.unit}{power}"
+
+
+def _print_json(content: Mapping[str, Any]) -> None:
+    print(json_module.dumps(_finite(content), indent=2, allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    if isinstance(value, tuple | list):
+        return " × ".join(_text(one) for one in value)
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,150 @@
+"""Files to images and back: the one door to every format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from klevels.errors import ParameterError
+from klevels.files import StrPath, atomic_output, check_output, fingerprint, reading
+from klevels.image import Image
+from klevels.io import slices
+from klevels.io.formats import SUFFIXES, WRITABLE, format_of
+from klevels.io.gray import to_gray
+
+__all__ = ["SUFFIXES", "atomic_output", "check_output", "describe", "encode", "fingerprint", "read", "to_gray", "write"]
+
+
+def read(path: StrPath, *, gray: bool = False) -> Image:
+    """Read an image or a volume into memory.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A TIFF, PNG, JPEG, BMP, NPY or NPZ file, told by its first bytes and never by its name, or a folder of slices.
+    gray : bool, default False
+        Turn color into luminance, see `to_gray`.
+
+    Returns
+    -------
+    Image
+        The stored values in their own dtype. `spacing` is None unless the file states the size of a voxel.
+
+    Raises
+    ------
+    InputMissingError
+        If there is no such file or folder.
+    ReadError
+        If the file is broken, cut short, hostile, or of no known format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(f"{folder}/steps.npy", np.arange(6, dtype=np.uint8).reshape(2, 3))
+    ...     read(f"{folder}/steps.npy").shape
+    (2, 3)
+    """
+    source = Path(path)
+    with reading(source):
+        image = slices.read(source) if source.is_dir() else format_of(source).read(source)
+    return to_gray(image) if gray else image
+
+
+def describe(path: StrPath) -> dict[str, object]:
+    """Return facts about a file, without decoding its pixels where the format allows.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        What `read` reads.
+
+    Returns
+    -------
+    dict
+        ``format``, ``shape``, ``axes``, ``dtype`` (a str), ``spacing``, ``unit``, ``compression``, ``bytes`` (in
+        memory) and ``file_bytes`` (on disk), and further facts that only some formats have.
+
+    Raises
+    ------
+    InputMissingError
+        If there is no such file or folder.
+    ReadError
+        If the file is broken, hostile, or of no known format.
+    """
+    source = Path(path)
+    with reading(source):
+        return slices.describe(source) if source.is_dir() else format_of(source).describe(source)
+
+
+def write(path: StrPath, image: Image | NDArray[Any], *, overwrite: bool = False) -> None:
+    """Write an image, or leave what is at `path` untouched.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The output; its suffix chooses the format: .tif or .tiff, .png (2-D, 8 or 16 bits), .npy, or .npz. TIFF and NPZ
+        keep the size of the voxels.
+    image : Image or ndarray
+        A plain array is taken as "yx" if it is 2-D and as "zyx" if it is 3-D.
+    overwrite : bool, default False
+        Replace an output that exists.
+
+    Raises
+    ------
+    ParameterError
+        If no format has this suffix, or the format cannot hold this image.
+    OutputExistsError
+        If `path` exists and `overwrite` is False.
+    WriteError
+        If `path` cannot be written; DiskError if the disk is full.
+    """
+    output = Path(path)
+    check_output(output, overwrite=overwrite, suffixes=SUFFIXES)
+    with atomic_output(output, overwrite=overwrite) as temporary:
+        encode(output, image, temporary)
+
+
+def encode(path: StrPath, image: Image | NDArray[Any], part: Path) -> None:
+    """Write an image to a file that nobody reads yet, in the format of the name that it will have.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The name that it will have; its suffix chooses the format.
+    image : Image or ndarray
+        As `write` takes it.
+    part : Path
+        The file, as `atomic_output` gives it.
+
+    Raises
+    ------
+    ParameterError
+        If no format has this suffix, or the format cannot hold this image.
+    """
+    output = Path(path)
+    family = next((one for one in WRITABLE if output.suffix.lower() in one.SUFFIXES), None)
+    if family is None:
+        raise ParameterError(f"{output}: no format has the suffix {output.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    try:
+        family.write(part, _as_image(output, image))
+    except ParameterError as error:
+        raise ParameterError(str(error) if str(error).startswith(str(output)) else f"{output}: {error}") from error
+
+
+def _as_image(path: Path, image: Image | NDArray[Any]) -> Image:
+    """Return the image to write; refuse what no format can hold."""
+    if not isinstance(image, Image):
+        array = np.asanyarray(image)
+        axes = {2: "yx", 3: "zyx"}.get(array.ndim)
+        if axes is None:
+            raise ParameterError(f"{path}: the array has {array.ndim} axes; give 2 or 3, or an Image with named axes")
+        image = Image(array, axes)
+    if image.data.size == 0:
+        raise ParameterError(f"{path}: the shape is {image.shape}; an image needs at least one pixel")
+    if np.ma.isMaskedArray(image.data):
+        raise ParameterError(f"{path}: the array is masked, which no format holds; fill it first with .filled(value)")
+    return image

@@ -1,0 +1,74 @@
+"""The formats of single files, and which of them a file is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from klevels.errors import ReadError
+from klevels.image import Image
+from klevels.io import arrays, raster, tiff
+
+N_HEAD = 64  # bytes of a file that are enough to tell its format
+
+
+class Format(Protocol):
+    """What a module that reads one family of formats offers."""
+
+    NAME: str
+
+    def sniff(self, head: bytes) -> bool:
+        """Tell by a file's first bytes whether it is of this format."""
+
+    def read(self, path: Path) -> Image:
+        """Read the file into memory."""
+
+    def describe(self, path: Path) -> dict[str, object]:
+        """Return facts about the file."""
+
+
+class WritableFormat(Format, Protocol):
+    """A format that can be written, too."""
+
+    @property
+    def SUFFIXES(self) -> tuple[str, ...]:
+        """The suffixes that ask for this format, in lower case."""
+
+    def write(self, path: Path, image: Image) -> None:
+        """Write the image to the file."""
+
+
+WRITABLE: tuple[WritableFormat, ...] = (tiff, raster, arrays)
+FORMATS: tuple[Format, ...] = WRITABLE
+SUFFIXES = tuple(suffix for one in WRITABLE for suffix in one.SUFFIXES)
+
+
+def format_of(path: Path) -> Format:
+    """Return the format of a file, by its first bytes and never by its name.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+
+    Returns
+    -------
+    Format
+        The module that reads it.
+
+    Raises
+    ------
+    ReadError
+        If the file is empty, no regular file, or of no known format.
+    """
+    if path.exists() and not path.is_file():
+        raise ReadError(f"{path}: is a device or a pipe; name a file or a folder of slices")
+    with path.open("rb") as stream:
+        head = stream.read(N_HEAD)
+    if not head:
+        raise ReadError(f"{path}: is empty; copy or export it again")
+    for one in FORMATS:
+        if one.sniff(head):
+            return one
+    allowed = ", ".join(one.NAME for one in FORMATS)
+    raise ReadError(f"{path}: is of no known format, it starts with {head[:8]!r}; use {allowed}, or a folder of slices")

@@ -1,0 +1,128 @@
+"""Write TIFF that ImageJ reads with the size of its voxels, and that klevels reads back to the bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from klevels.errors import ParameterError
+from klevels.image import Image
+from klevels.io.tiff_meaning import SOFTWARE
+
+IMAGEJ = ("uint8", "uint16", "float32")  # the gray values of ImageJ
+OME_TYPES = {"bool": "bit", "float32": "float", "float64": "double"} | {
+    name: name for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32")
+}
+OTHER = ("float16", "int64", "uint64")  # plain TIFF; neither ImageJ nor OME has a name for them
+ALL_PAGES_BYTES = 2**32 - 2**26  # ImageJ knows no BigTIFF: of larger stacks, only the first page can be addressed
+IMAGEJ_UNITS = {"µm": "um"}  # the description must be ASCII
+
+
+def write(path: Path, image: Image) -> None:
+    """Write an image or labels.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; what is there is replaced.
+    image : Image
+        Gray, RGB, or either with alpha where meta["alpha"] is true; bool, integers, or float16 to float64.
+
+    Raises
+    ------
+    ParameterError
+        If TIFF cannot hold the image.
+
+    Notes
+    -----
+    uint8, uint16 and float32 gray, and uint8 RGB, become ImageJ TIFF; the rest OME-TIFF, or plain TIFF for float16 and
+    64-bit integers. All are uncompressed: ImageJ reads no compressed stacks, and they are written and read at the speed
+    of the disk. Above 4 GB ImageJ's flavor keeps all slices behind one page, the others become BigTIFF. The same image
+    gives the same bytes. The exact spacing and axes stand in the Software tag, as JSON: resolution tags are fractions.
+    """
+    import tifffile
+
+    data = np.asarray(image.data)
+    _check(image)
+    is_color = image.axes.endswith("c")
+    extra = "unassalpha" if is_color and data.shape[-1] in (2, 4) else None
+    if image.meta.get("premultiplied"):
+        extra = extra and "assocalpha"
+    options: dict[str, Any] = {
+        "photometric": "rgb" if is_color and data.shape[-1] >= 3 else "minisblack",
+        "planarconfig": "contig" if is_color else None,
+        "extrasamples": extra and [extra],
+        "software": f"{SOFTWARE} {json.dumps({'axes': image.axes, 'spacing': image.spacing, 'unit': image.unit})}",
+        "byteorder": "<",
+    }
+    if _suits_imagej(image):
+        *z, y, x = image.shape[: len(image.axes.replace("c", ""))]
+        hyperstack = data.reshape(1, *(z or [1]), 1, y, x, -1)  # of fewer axes, tifffile loses those of length 1
+        options["metadata"] = {"axes": "TZCYXS"} | _imagej_calibration(image)
+        options["resolution"] = None if image.spacing is None else (1 / image.spacing[-1], 1 / image.spacing[-2])
+        options["truncate"] = data.nbytes > ALL_PAGES_BYTES
+        tifffile.imwrite(path, hyperstack, imagej=True, **options)
+    else:
+        description = _ome_xml(image) if data.dtype.name in OME_TYPES else None
+        tifffile.imwrite(path, data, description=description, metadata=None, **options)
+
+
+def _check(image: Image) -> None:
+    """Refuse what TIFF cannot hold, or klevels could not read back."""
+    name = image.dtype.name
+    if name not in (*OME_TYPES, *OTHER):
+        raise ParameterError(f"the dtype is {name}; TIFF holds {', '.join((*OME_TYPES, *OTHER))}; convert it")
+    if image.data.size == 0:
+        raise ParameterError(f"the shape is {image.shape}; an image needs at least one pixel")
+    if image.axes.endswith("c") and name == "bool":
+        raise ParameterError("the dtype is bool, and the image has colors; convert it to uint8")
+    channels = image.shape[-1]
+    allowed = (2, 4) if image.meta.get("alpha") else (3,)
+    if image.axes.endswith("c") and channels not in allowed:
+        raise ParameterError(
+            f"there are {channels} channels; TIFF is written with 3, or with 2 or 4 where meta['alpha'] is true"
+        )
+
+
+def _suits_imagej(image: Image) -> bool:
+    if image.axes.endswith("c"):
+        return image.dtype == np.uint8 and image.shape[-1] == 3
+    return image.dtype.name in IMAGEJ
+
+
+def _imagej_calibration(image: Image) -> dict[str, object]:
+    """Return what ImageJ needs to know of the voxels; it takes those without a unit to be pixels."""
+    if image.spacing is None or image.unit is None:
+        return {}
+    unit = IMAGEJ_UNITS.get(image.unit, image.unit)
+    calibration: dict[str, object] = {"unit": unit.encode("ascii", "backslashreplace").decode()}
+    if image.axes.startswith("z"):
+        calibration["spacing"] = image.spacing[0]
+    return calibration
+
+
+def _ome_xml(image: Image) -> str:
+    """Return the least OME-XML that is valid, the same for the same image."""
+    from xml.sax.saxutils import quoteattr
+
+    spatial = dict(zip(image.axes.replace("c", "").upper(), image.shape, strict=False))
+    channels = image.shape[-1] if image.axes.endswith("c") else 1
+    sizes = {"X": 1, "Y": 1, "Z": 1} | spatial | {"C": channels, "T": 1}
+    calibration = ""
+    if image.spacing is not None and image.unit is not None:
+        unit = quoteattr(image.unit)
+        for axis, size in zip(spatial, image.spacing, strict=True):
+            calibration += f' PhysicalSize{axis}="{size!r}" PhysicalSize{axis}Unit={unit}'
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" '
+        f'Type="{OME_TYPES[image.dtype.name]}"'
+        + "".join(f' Size{axis}="{size}"' for axis, size in sizes.items())
+        + calibration
+        + f'><Channel ID="Channel:0:0" SamplesPerPixel="{channels}"/>'
+        f'<TiffData IFD="0" PlaneCount="{sizes["Z"]}"/></Pixels></Image></OME>'
+    )
+    return text.encode("ascii", "xmlcharrefreplace").decode()

@@ -1,0 +1,3 @@
+"""The version, which the records of every run carry."""
+
+__version__ = "0.1.0"
