@@ -51,7 +51,7 @@ def run_demo(
     step("simulating")
     scan = samples.simulate_scan(shape, n_phases=N_PHASES, seed=seed)
     step("segmenting")
-    result = segment(scan.image, N_PHASES)
+    result = segment(scan.image, N_PHASES - 1, noise="valley")  # the void, which is the truth's phase 0, is the noise
     swept = choose_k(result.histogram, 8)
     step("drawing")
     drawn = {

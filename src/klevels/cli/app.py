@@ -72,7 +72,8 @@ Noise = Annotated[
 ]
 
 KMax = Annotated[int, Parameter(name="--k-max", converter=whole_number, help="The greatest number of classes.")]
-Shape = Annotated[tuple[int, ...], Parameter(name="--shape", help="Rows and columns, or slices, rows and columns.")]
+SHAPE_HELP = "Rows and columns, or slices, rows and columns."
+Shape = Annotated[tuple[int, ...], Parameter(name="--shape", consume_multiple=True, negative=(), help=SHAPE_HELP)]
 
 app = App(
     name="klevels",

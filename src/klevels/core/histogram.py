@@ -64,8 +64,10 @@ class Histogram:
     n_nan: int = 0
 
     def __post_init__(self) -> None:
-        for array in (self.keys, self.counts, self.rests):
+        for name, dtype in (("keys", np.uint64), ("counts", np.int64), ("rests", np.uint64)):
+            array = np.asarray(getattr(self, name), dtype).view()
             array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     @classmethod
     def of(cls, values: ArrayLike, counts: ArrayLike | None = None) -> Histogram:

@@ -99,7 +99,7 @@ def choose_k(
 
     Examples
     --------
-    >>> choose_k(Histogram.of([0, 1, 10, 11], [5, 5, 5, 5]), k_max=3).advice["silhouette"]
+    >>> choose_k(Histogram.of([0, 1, 10, 11]), k_max=3).advice["silhouette"]
     2
     """
     path = fit_path(histogram, k_max, noise_threshold=noise_threshold, threads=threads)

@@ -13,6 +13,8 @@ from klevels.errors import ReadError
 
 SOFTWARE = "klevels"  # begins the Software tag of files that klevels wrote; JSON follows
 
+MOST_CHANNELS = 4  # an ImageJ stack of more channels, one slice and one time is a volume
+
 _METERS = {"pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 _PREFIXES = {"pm": "pico", "nm": "nano", "µm": "micro", "mm": "milli", "cm": "centi", "m": ""}
 _SPELLINGS = {"um": "µm", "micron": "µm", "microns": "µm"} | {
@@ -77,6 +79,9 @@ def find_meaning(page: Any, n_pages: int) -> Meaning:
     knows nothing. Resolution tags alone (so many pixels an inch, or a centimeter) are left alone: scanners, cameras and
     libraries fill them with the density of print, 72 or 300 dots an inch. ImageJ leaves out the distance of slices if
     it is exactly 1, and if nobody set it: it is taken as 1 only where pixels are exactly 1 wide and high as well.
+
+    An ImageJ stack of more than four channels, one slice and one time is read as a volume: libraries write volumes so
+    whose axes were not named.
     """
     if page.description.rstrip().endswith("OME>") or page.is_ome:
         meaning = _ome(page, n_pages)
@@ -109,6 +114,8 @@ def _imagej(page: Any, n_pages: int) -> Meaning:
     images = int(notes.get("images", 1))
     if channels == page.samplesperpixel:
         channels = 1  # the samples of a color
+    if channels > MOST_CHANNELS and slices == frames == 1:
+        channels, slices = 1, channels  # so libraries write a volume whose axes nobody named
     if channels > 1 or frames > 1:
         raise ReadError(
             f"is an ImageJ stack of {channels} channels, {slices} slices, {frames} times;"
