@@ -32,8 +32,9 @@ def _all_counts_over(levels: tuple[int, ...]) -> tuple[np.ndarray, dict[int, tup
         cost[a, b] = (s2 * n - s * s) * (COMMON // n)
     answers = {}
     for k in range(1, min(4, len(levels)) + 1):
-        cuts = np.array(list(combinations(range(1, len(levels)), k - 1)), np.int64).reshape(-1, k - 1)
-        edges = [[0, *cut, len(levels)] for cut in cuts.tolist()]
+        choices = list(combinations(range(1, len(levels)), k - 1))
+        cuts = np.array(choices, np.int64).reshape(len(choices), k - 1)
+        edges = [[0, *choice, len(levels)] for choice in choices]
         inertia = np.array([sum(cost[segment] for segment in pairwise(edge)) for edge in edges])
         least = inertia.min(axis=0)
         is_best = inertia == least

@@ -287,10 +287,7 @@ def sweep(
 def demo(
     *,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="The folder to fill.")] = Path("demo"),
-    shape: Annotated[tuple[int, ...], Parameter(name="--shape", help="Rows and columns, or slices, rows, columns.")] = (
-        512,
-        512,
-    ),
+    shape: Shape = (512, 512),
     seed: Annotated[int, Parameter(name="--seed", converter=whole_number, help="Another seed, another scan.")] = 0,
     json: Json = False,
     overwrite: Overwrite = False,
