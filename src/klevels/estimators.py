@@ -51,7 +51,7 @@ def threshold_kmeans(
     Examples
     --------
     >>> threshold_kmeans([[0, 1, 8], [9, 20, 21]], classes=3)
-    array([ 4.5 , 14.5 ])
+    array([ 4.5, 14.5])
     """
     counted = histogram(as_gray_image(image).data, mask=mask, threads=threads)
     return fit_levels(counted, classes, threads=threads).thresholds
