@@ -161,7 +161,7 @@ class _Problem:
             self.noise_threshold = max(float(noise_threshold), float(noise.bounds[1][-1]))
         if k > self.signal.n_levels:
             raise TooFewLevelsError(
-                f"k is {k}, but there are only {self.signal.n_levels} distinct gray levels; "
+                f"k is {k}, but the number of distinct gray levels is {self.signal.n_levels}; "
                 f"give k <= {self.signal.n_levels}"
             )
 
