@@ -1,10 +1,12 @@
 #!/bin/sh
 # Install a wheel where no compiler can be found, and run the main job with it: check_wheel.sh PYTHON WHEEL
 set -eu
-wheel=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+name=$(basename "$2")
+wheel=$(cd "$(dirname "$2")" && pwd)/$name
 constraints=$(pwd)/constraints.txt
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+path=$PATH
+trap 'PATH=$path; rm -rf "$folder"' EXIT
 "$1" -m venv "$folder/venv"
 PATH="$folder/venv/bin"
 export PATH
@@ -19,4 +21,4 @@ python -m pip --disable-pip-version-check install --quiet --only-binary :all: --
 klevels demo --output demo --shape 128 128
 klevels segment demo/scan.tif -k 4 --output labels.tif --json
 klevels apply labels.tif.json demo/scan.tif --output again.tif
-echo "the wheel works without a compiler: $(basename "$wheel")"
+echo "the wheel works without a compiler: $name"
