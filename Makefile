@@ -28,7 +28,7 @@ bench: .venv-bench/ready
 campaign: lowest wheel
 
 lowest: .venv-lowest/ready
-	.venv-lowest/bin/python -m pytest tests $(ARGS)
+	.venv-lowest/bin/python -m pytest tests -o filterwarnings=default $(ARGS)  # old libraries warn of new ones
 
 # Builds a wheel, then installs it where no compiler can be found, and runs the main job with it.
 wheel:

@@ -26,23 +26,29 @@ def by_klevels(image: NDArray[Any], k: int) -> NDArray[Any]:
 class TestVolume:
     """512³ voxels of uint16, 8 classes."""
 
-    @pytest.mark.parametrize(("who", "work", "other"), [
-        ("klevels", by_klevels, peers.opencv_ckwrap),
-        ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, by_klevels),
-    ])
+    @pytest.mark.parametrize(
+        ("who", "work", "other"),
+        [
+            ("klevels", by_klevels, peers.opencv_ckwrap),
+            ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, by_klevels),
+        ],
+    )
     def test_segment(self, measure: Measure, volume: NDArray[Any], who: str, work: Peer, other: Peer) -> None:
         def check(labels: NDArray[Any]) -> dict[str, float]:
             assert labels.dtype == np.uint8
             np.testing.assert_array_equal(labels, other(volume, 8))
             return {"voxels": volume.size}
 
-        measure("volume", who, lambda: work(volume, 8), check, rounds=9)
+        measure("volume", who, lambda: work(volume, 8), check, rounds=25)
 
-    @pytest.mark.parametrize(("who", "work"), [
-        ("klevels", lambda image: klevels.histogram(image)),
-        ("OpenCV calcHist", peers.opencv_histogram),
-        ("NumPy bincount", peers.numpy_histogram),
-    ])
+    @pytest.mark.parametrize(
+        ("who", "work"),
+        [
+            ("klevels", lambda image: klevels.histogram(image)),
+            ("OpenCV calcHist", peers.opencv_histogram),
+            ("NumPy bincount", peers.numpy_histogram),
+        ],
+    )
     def test_histogram(self, measure: Measure, volume: NDArray[Any], who: str, work: Callable[..., Any]) -> None:
         def check(found: klevels.Histogram | NDArray[np.int64]) -> dict[str, float]:
             expected = sum(np.bincount(part.ravel(), minlength=65536) for part in volume)
@@ -50,7 +56,7 @@ class TestVolume:
             np.testing.assert_array_equal(counts, expected[expected > 0])
             return {"voxels": volume.size}
 
-        measure("volume: histogram", who, lambda: work(volume), check, rounds=3 if who == "NumPy bincount" else 9)
+        measure("volume: histogram", who, lambda: work(volume), check, rounds=3 if who == "NumPy bincount" else 25)
 
     @pytest.mark.parametrize("who", ["klevels", "OpenCV LUT", "NumPy take"])
     def test_labels(self, measure: Measure, volume: NDArray[Any], who: str) -> None:
@@ -69,30 +75,36 @@ class TestVolume:
                 np.testing.assert_array_equal(labeled, table[part])
             return {"voxels": volume.size}
 
-        measure("volume: labels", who, work[who], check, rounds=3 if who == "NumPy take" else 9)
+        measure("volume: labels", who, work[who], check, rounds=3 if who == "NumPy take" else 25)
 
 
 class TestSlice:
     """The everyday case: 2048² pixels. A peer's labels are judged by their inertia, recomputed in whole numbers."""
 
-    @pytest.mark.parametrize(("who", "work", "rounds"), [
-        ("klevels", by_klevels, 15),
-        ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, 15),
-        ("kmeans1d", peers.kmeans1d_voxels, 1),
-        ("scikit-learn MiniBatchKMeans", peers.sklearn_minibatch, 1),
-        ("scikit-learn KMeans", peers.sklearn_kmeans, 1),
-        ("SimpleITK ScalarImageKmeans", peers.itk_kmeans, 1),
-        ("OpenCV kmeans", peers.opencv_kmeans, 1),
-    ])
+    @pytest.mark.parametrize(
+        ("who", "work", "rounds"),
+        [
+            ("klevels", by_klevels, 25),
+            ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, 25),
+            ("kmeans1d", peers.kmeans1d_voxels, 1),
+            ("scikit-learn MiniBatchKMeans", peers.sklearn_minibatch, 1),
+            ("scikit-learn KMeans", peers.sklearn_kmeans, 1),
+            ("SimpleITK ScalarImageKmeans", peers.itk_kmeans, 1),
+            ("OpenCV kmeans", peers.opencv_kmeans, 1),
+        ],
+    )
     def test_16_bit(self, measure: Measure, image: NDArray[Any], who: str, work: Peer, rounds: int) -> None:
         compare(measure, "slice, 16-bit", image, 8, who, work, rounds)
 
-    @pytest.mark.parametrize(("who", "work", "rounds"), [
-        ("klevels", by_klevels, 15),
-        ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, 15),
-        ("SimpleITK OtsuMultipleThresholds", peers.itk_otsu, 3),
-        ("scikit-image threshold_multiotsu", peers.skimage_otsu, 3),
-    ])
+    @pytest.mark.parametrize(
+        ("who", "work", "rounds"),
+        [
+            ("klevels", by_klevels, 25),
+            ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap, 25),
+            ("SimpleITK OtsuMultipleThresholds", peers.itk_otsu, 3),
+            ("scikit-image threshold_multiotsu", peers.skimage_otsu, 3),
+        ],
+    )
     def test_8_bit(self, measure: Measure, image: NDArray[Any], who: str, work: Peer, rounds: int) -> None:
         """Where multi-Otsu finishes: 8 bits, few classes."""
         compare(measure, "slice, 8-bit", (image >> 8).astype(np.uint8), 4, who, work, rounds)
@@ -140,10 +152,13 @@ class TestPath:
 
         measure(f"path, {job}", "klevels", lambda: klevels.fit_path(histogram, K_MAX), check, rounds=21)
 
-    @pytest.mark.parametrize(("job", "who", "work"), [
-        *((job, "ckwrap", peers.ckwrap_cuts) for job in COUNTS),
-        ("equal counts", "kmeans1d", peers.kmeans1d_cuts),
-    ])
+    @pytest.mark.parametrize(
+        ("job", "who", "work"),
+        [
+            *((job, "ckwrap", peers.ckwrap_cuts) for job in COUNTS),
+            ("equal counts", "kmeans1d", peers.kmeans1d_cuts),
+        ],
+    )
     def test_peer(self, measure: Measure, job: str, who: str, work: Callable[..., NDArray[Any]]) -> None:
         counts = COUNTS[job]
         levels = np.arange(len(counts))
@@ -174,8 +189,9 @@ def equal_inertia(n: int) -> float:
 class TestOtherData:
     """What has no fair peer: 8-bit and float volumes, and the advice on k."""
 
-    @pytest.mark.parametrize(("who", "work"), [("klevels", by_klevels), (
-        "OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap)])
+    @pytest.mark.parametrize(
+        ("who", "work"), [("klevels", by_klevels), ("OpenCV calcHist + ckwrap + OpenCV LUT", peers.opencv_ckwrap)]
+    )
     def test_8_bit_volume(self, measure: Measure, volume: NDArray[Any], who: str, work: Peer) -> None:
         narrow = (volume >> 8).astype(np.uint8)
         expected = klevels.fit_levels(klevels.histogram(narrow), 8)
@@ -184,16 +200,67 @@ class TestOtherData:
             assert expected.inertia == float(peers.exact_inertia(narrow, labels))
             return {"voxels": narrow.size}
 
-        measure("volume, 8-bit", who, lambda: work(narrow, 8), check, rounds=9)
+        measure("volume, 8-bit", who, lambda: work(narrow, 8), check, rounds=25)
 
     def test_float_volume(self, measure: Measure, float_volume: NDArray[np.float32]) -> None:
+        """Nearly all voxels differ: bins, and a bound on what they cost."""
+
         def check(found: klevels.Segmentation) -> dict[str, float]:
             model, labels = found.model, found.labels.data
-            sums = [
-                [float(f(part[labeled == j], dtype=np.float64)) for f in (np.size_of, np.sum)]
-                for j in range(8) for part, labeled in zip(float_volume, labels, strict=True)
-            ]
-            del sums, model
-            return {"voxels": float_volume.size}
+            np.testing.assert_array_equal(model.counts, np.bincount(labels.ravel(), minlength=8))
+            inertia = 0.0
+            for part, labeled in zip(float_volume, labels, strict=True):
+                assert (labeled == np.searchsorted(model.thresholds, part, side="left")).all()
+                inertia += float(np.sum((part - model.centers[labeled]) ** 2))
+            assert model.inertia == pytest.approx(inertia, rel=1e-9)
+            assert model.excess_bound is not None
+            return {"voxels": labels.size}
 
         measure("volume, float32", "klevels", lambda: klevels.segment(float_volume, 8), check)
+
+    def test_float_histogram(self, measure: Measure, float_volume: NDArray[np.float32]) -> None:
+        """Not the job, but its first third, in uniform bins: for scale."""
+        edges = (float(float_volume.min()), float(float_volume.max()))
+
+        def check(counts: NDArray[np.int64]) -> dict[str, float]:
+            assert counts.sum() == float_volume.size
+            return {"voxels": float_volume.size}
+
+        who = "NumPy histogram, 65536 bins, nothing else"
+        measure("volume, float32", who, lambda: np.histogram(float_volume, 65536, edges)[0], check, rounds=1)
+
+
+class TestChooseK:
+    """Every k from 1 to 16 with its inertia, BIC and silhouette over all pixels of a slice."""
+
+    def test_klevels(self, measure: Measure, image: NDArray[Any]) -> None:
+        from sklearn.metrics import silhouette_score
+
+        part = image[:24, :24]
+        few = klevels.choose_k(klevels.histogram(part), 3)
+        expected = silhouette_score(part.reshape(-1, 1), few.levels[2].classify(part).ravel(), metric="l1")
+        assert few.silhouette[2] == pytest.approx(expected, abs=1e-9)
+        histogram = klevels.histogram(image)
+        path = klevels.fit_path(histogram, K_MAX)
+
+        def check(sweep: klevels.KSweep) -> dict[str, float]:
+            assert sweep.inertia.tolist() == [levels.inertia for levels in path]
+            return {}
+
+        measure("choose_k", "klevels", lambda: klevels.choose_k(histogram, K_MAX), check)
+
+    def test_sklearn(self, measure: Measure, image: NDArray[Any]) -> None:
+        """n² distances: all pixels would need terabytes."""
+        from sklearn.metrics import silhouette_score
+
+        part = image[:100, :100]
+        found = klevels.choose_k(klevels.histogram(part), 3)
+        labels = found.levels[2].classify(part).ravel()
+        gray = part.reshape(-1, 1).astype(np.float64)
+
+        def check(silhouette: float) -> dict[str, float]:
+            assert found.silhouette[2] == pytest.approx(silhouette, abs=1e-9)
+            return {}
+
+        who = "scikit-learn silhouette_score, 10 000 pixels, a single k"
+        measure("choose_k", who, lambda: silhouette_score(gray, labels), check, rounds=1)

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "kernels.hpp"
 #include "parallel.hpp"
@@ -104,14 +105,15 @@ private:
         return static_cast<std::size_t>(key * 0x9e3779b97f4a7c15u >> (64 - slot_bits_));
     }
 
-    // The slot of a key, occupied from now on; the table never fills, because it grows at half.
+    // The slot of a key, occupied from now on; the table never fills, because it grows at three quarters: at 65,536 bins
+    // it then has half as many slots as if it grew at half, and threads have one each.
     std::size_t find(std::uint64_t key) {
         std::size_t slot = home_of(key);
         while (slots_[slot].count != 0) {
             if (slots_[slot].key == key) return slot;
             slot = (slot + 1) & (slots_.size() - 1);
         }
-        if (2 * (n_bins_ + 1) > slots_.size()) {
+        if (4 * (n_bins_ + 1) > 3 * slots_.size()) {
             resize(2 * slots_.size());
             return find(key);
         }
@@ -221,9 +223,10 @@ public:
         if (waiting_.size() >= enough) begin();
     }
 
-    Bins sorted() {
+    // Hands over the bins, and frees the table: threads have one each, and they are merged one by one.
+    Bins finish() {
         if (!begun_) begin();
-        return table_.sorted();
+        return std::exchange(table_, Table(1)).sorted();
     }
 
 private:
@@ -254,8 +257,8 @@ Bins count_as(const Walk& walk, bool swap, bool masked, std::size_t limit, std::
             }
         });
     });
-    Bins merged = counters[0].sorted();
-    for (std::size_t t = 1; t < n_threads; ++t) merged = merge_bins(merged, counters[t].sorted(), limit);
+    Bins merged = counters[0].finish();
+    for (std::size_t t = 1; t < n_threads; ++t) merged = merge_bins(merged, counters[t].finish(), limit);
     for (const Counter& counter : counters) {
         merged.n_nan += counter.odd.n_nan;
         merged.n_infinite += counter.odd.n_infinite;

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import assert_same_histogram
-from strategies import LAYOUTS, ORDERED_DTYPES, elements_of, gray_images
 
 from klevels.core.count import histogram
 from klevels.core.histogram import Histogram
 from klevels.errors import DataError, DataTypeError, KlevelsError, ParameterError
+from reference import assert_same_histogram
+from strategies import LAYOUTS, ORDERED_DTYPES, elements_of, gray_images
 
 
 def _image(dtype: str, shape: tuple[int, ...] = (3, 5, 7)) -> np.ndarray:
@@ -146,7 +146,7 @@ def test_infinite_voxels_are_refused_unless_masked(dtype: str, value: float) -> 
     ids=lambda image: str(np.asarray(image).dtype),
 )
 def test_dtypes_without_gray_levels_are_refused(image: object) -> None:
-    with pytest.raises(DataTypeError, match="the image is of dtype .*; klevels takes bool, .*: convert it") as caught:
+    with pytest.raises(DataTypeError, match=r"the image is of dtype .*; klevels takes bool, .*: convert it") as caught:
         histogram(image)  # type: ignore[arg-type]
     assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value, KlevelsError)
@@ -161,7 +161,7 @@ def test_long_double_is_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 0, 2)])
 def test_empty_images_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match="the image is empty, of shape .*; give at least one voxel"):
+    with pytest.raises(DataError, match=r"the image is empty, of shape .*; give at least one voxel"):
         histogram(np.zeros(shape, np.uint8))
 
 
@@ -182,13 +182,13 @@ def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("dtype", ["f4", "c8", "U1", "O"])
 def test_a_mask_of_another_dtype_is_refused(dtype: str) -> None:
-    with pytest.raises(DataTypeError, match="the mask is of dtype .*; give bool, or integers"):
+    with pytest.raises(DataTypeError, match=r"the mask is of dtype .*; give bool, or integers"):
         histogram(np.ones((2, 3)), mask=np.ones((2, 3)).astype(dtype))
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.0, "2"])
 def test_threads_must_be_a_positive_integer(threads: object) -> None:
-    with pytest.raises(ParameterError, match="threads is .*; give an integer of at least 1"):
+    with pytest.raises(ParameterError, match=r"threads is .*; give an integer of at least 1"):
         histogram([1, 2], threads=threads)  # type: ignore[arg-type]
 
 

@@ -1,23 +1,22 @@
-"""Histograms merge without loss, in any order; binned ones keep exact sums; files read back to the bit."""
+"""Histograms merge without loss, in any order; binned ones keep exact sums."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import assert_same_histogram, whole_multiples
-from strategies import gray_images
 
 from klevels.core.count import histogram
 from klevels.core.fit import fit_levels
 from klevels.core.histogram import N_BINS, Histogram
 from klevels.core.keys import keys_of
-from klevels.errors import DataError, DataTypeError, InputMissingError, OutputExistsError, ReadError
+from klevels.errors import DataError, DataTypeError
+from reference import assert_same_histogram, whole_multiples
+from strategies import gray_images
 
 MANY = 150_000
 
@@ -84,8 +83,8 @@ def test_any_split_merges_back(image: np.ndarray, data: st.DataObject) -> None:
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8"])
 def test_levels_are_the_true_means_of_their_bins(dtype: str) -> None:
     rng = np.random.default_rng(4)
-    values = np.concatenate([rng.normal(1000, 300, MANY), -rng.lognormal(3, 3, MANY)]) * (1e4 if dtype < "f" else 1)
-    values = (values * (1 if dtype[0] == "f" else 10**3)).astype(dtype)
+    values = np.concatenate([rng.normal(1000, 300, MANY), -rng.lognormal(3, 1, MANY)])
+    values = (values * (1 if dtype[0] == "f" else 10**5)).astype(dtype)
     h = histogram(values)
     assert h.shift > 0
     keys = keys_of(values) >> np.uint64(h.shift)
@@ -134,7 +133,14 @@ def test_one_hot_voxel_costs_one_bin() -> None:
 
 @pytest.mark.parametrize(
     ("a", "b", "dtype"),
-    [("u1", "u2", "u2"), ("u1", "i1", "i2"), ("u2", "f4", "f4"), ("f2", "f4", "f4"), ("f4", "f8", "f8"), ("?", "i4", "i4")],
+    [
+        ("u1", "u2", "u2"),
+        ("u1", "i1", "i2"),
+        ("u2", "f4", "f4"),
+        ("f2", "f4", "f4"),
+        ("f4", "f8", "f8"),
+        ("?", "i4", "i4"),
+    ],
 )
 def test_histograms_of_two_dtypes_merge(a: str, b: str, dtype: str) -> None:
     ones, others = np.array([0, 1, 1], a), np.array([1, 5, 100], b)
@@ -193,97 +199,6 @@ def test_arrays_are_read_only_and_the_callers_stay_writable() -> None:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
     counts[0] = 5
-
-
-@pytest.mark.parametrize("dtype", ["?", "u1", ">i2", "u4", "i8", "f2", ">f4", "f8"])
-def test_files_read_back_to_the_bit(dtype: str, tmp_path: Path) -> None:
-    h = histogram(np.random.default_rng(1).integers(0, 2**17, MANY).astype(dtype) if dtype != "f2" else np.ones(3, "f2"))
-    h.save(tmp_path / "h.npz")
-    loaded = Histogram.load(str(tmp_path / "h.npz"))
-    assert_same_histogram(loaded, h)
-    assert loaded.dtype == h.dtype
-
-
-def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
-    path = tmp_path / "h.npz"
-    Histogram.of([1]).save(path)
-    before = path.read_bytes()
-    with pytest.raises(OutputExistsError, match=r"h\.npz: exists already"):
-        Histogram.of([2]).save(path)
-    assert path.read_bytes() == before
-    Histogram.of([2]).save(path, overwrite=True)
-    assert Histogram.load(path).levels.tolist() == [2]
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def _stored(path: Path, **changes: object) -> Path:
-    fields = {
-        "keys": keys_of(np.array([1, 2])),
-        "counts": np.array([3, 4]),
-        "rests": np.zeros((2, 4), np.uint64),
-        "shift": 0,
-        "dtype": "u1",
-        "n_nan": 0,
-    }
-    kept = {name: value for name, value in {**fields, **changes}.items() if value is not None}
-    np.savez(path, **kept)  # type: ignore[arg-type]
-    return path
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"keys": None},
-        {"counts": np.array([3])},
-        {"counts": np.array([3, 0])},
-        {"counts": np.array([3, -1])},
-        {"counts": np.array([2**62, 2**62])},
-        {"keys": keys_of(np.array([2, 1]))},
-        {"keys": keys_of(np.array([1, 1]))},
-        {"keys": np.zeros((2, 2), np.uint64)},
-        {"rests": np.zeros((2, 3), np.uint64)},
-        {"dtype": "nonsense"},
-        {"dtype": "c16"},
-        {"dtype": "O"},
-        {"shift": -1},
-        {"shift": 64},
-        {"n_nan": "many"},
-        {"n_nan": -1},
-        {"counts": np.array([None, None])},
-    ],
-    ids=str,
-)
-def test_broken_files_are_refused(changes: dict[str, object], tmp_path: Path) -> None:
-    path = _stored(tmp_path / "broken.npz", **changes)
-    with pytest.raises(ReadError, match=r"broken\.npz") as caught:
-        Histogram.load(path)
-    assert isinstance(caught.value, OSError)
-    assert "\n" not in str(caught.value)
-    assert_same_histogram(Histogram.load(_stored(tmp_path / "sound.npz")), Histogram.of(np.array([1, 2], "u1"), [3, 4]))
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", b"\x93NUMPY\x01\x00"])
-def test_files_of_another_kind_are_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "other.npz"
-    path.write_bytes(content)
-    with pytest.raises(ReadError, match=r"other\.npz: not a saved histogram"):
-        Histogram.load(path)
-
-
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
-    Histogram.of([1, 2, 3]).save(tmp_path / "h.npz")
-    content = (tmp_path / "h.npz").read_bytes()
-    cut = tmp_path / "cut.npz"
-    for size in range(0, len(content), 7):
-        cut.write_bytes(content[:size])
-        with pytest.raises(ReadError, match="not a saved histogram"):
-            Histogram.load(cut)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputMissingError, match=r"none\.npz: no such file") as caught:
-        Histogram.load(tmp_path / "none.npz")
-    assert isinstance(caught.value, FileNotFoundError)
 
 
 @pytest.mark.parametrize("binned", [False, True])

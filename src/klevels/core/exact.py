@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -53,8 +54,7 @@ class ExactSums:
             moments = _kernels.segment_moments(histogram.counts, x, np.array(marks, np.int64))
             terms = [(n, (high << 64) | low, (high2 << 64) | low2) for n, high, low, high2, low2 in moments]
         else:
-            self._origin, self._exponent, every = _level_sums(histogram)
-            terms = [_total(every[begin:end]) for begin, end in pairwise(marks)]
+            self._origin, self._exponent, terms = _big_sums(histogram, marks)
         self._prefix = dict(zip(marks, accumulate(terms, _add, initial=(0, 0, 0)), strict=True))
 
     def runs(self, edges: Sequence[int]) -> list[Run]:
@@ -70,11 +70,8 @@ class ExactSums:
         list of Run
             One fewer than edges.
         """
-        prefix = self._prefix
-        return [
-            Run(*(end - begin for begin, end in zip(prefix[first], prefix[last], strict=True)))
-            for first, last in pairwise(edges)
-        ]
+        prefix = [self._prefix[edge] for edge in edges]
+        return [Run(b[0] - a[0], b[1] - a[1], b[2] - a[2]) for a, b in pairwise(prefix)]
 
     def mean(self, run: Run) -> float:
         """Return the mean gray value of a run, correctly rounded.
@@ -106,6 +103,28 @@ class ExactSums:
         """
         return _quotient(sum(run.scatter() for run in runs), 1 << PRECISION, 2 * self._exponent)
 
+    def inertia_about(self, runs: Sequence[Run], centers: Sequence[float]) -> float:
+        """Return the sum of squared differences from given centers.
+
+        Parameters
+        ----------
+        runs : sequence of Run
+            From `runs`.
+        centers : sequence of float
+            One for each run, in gray values.
+
+        Returns
+        -------
+        float
+            In squared gray values, rounded once.
+        """
+        unit = Fraction(2) ** self._exponent
+        total = Fraction(0)
+        for run, center in zip(runs, centers, strict=True):
+            x = Fraction(center) / unit - self._origin
+            total += run.sum2 + x * (run.count * x - 2 * run.sum)
+        return _quotient(total.numerator, total.denominator, 2 * self._exponent)
+
 
 Sums = tuple[int, int, int]
 
@@ -130,35 +149,47 @@ def _quotient(dividend: int, divisor: int, exponent: int) -> float:
         return math.inf if dividend > 0 else -math.inf
 
 
-def _level_sums(histogram: Histogram) -> tuple[int, int, list[Sums]]:
-    """Return origin, exponent and the sums over each level, whatever their size, in Python integers."""
+def _big_sums(histogram: Histogram, marks: Sequence[int]) -> tuple[int, int, list[Sums]]:
+    """Return origin, exponent and the sums between neighboring marks, whatever their size, in Python integers."""
     origins, steps = bin_origins(histogram.keys, histogram.dtype, histogram.shift)
-    firsts, units, exponent = _whole_numbers(origins, steps)
-    counts: list[int] = histogram.counts.tolist()
-    rests: list[list[int]] = histogram.rests.tolist()
-    origin = firsts[0]
-    sums: list[Sums] = []
-    for count, first, unit, (low, high, low2, high2) in zip(counts, firsts, units, rests, strict=True):
-        x = first - origin
-        rest, rest2 = unit * ((high << 64) | low), unit * unit * ((high2 << 64) | low2)
-        sums.append((count, count * x + rest, x * (count * x + 2 * rest) + rest2))
-    return origin, exponent, sums
+    exponent = _common_exponent(origins, steps)
+    origin = _whole_numbers(origins[:1], exponent)[0]
+    terms = []
+    for begin, end in pairwise(marks):
+        total = (0, 0, 0)
+        # A few levels at a time: as Python integers they take ten times the memory of their arrays.
+        for first in range(begin, end, 4096):
+            part = slice(first, min(end, first + 4096))
+            wholes, units = _whole_numbers(origins[part], exponent), _whole_numbers(steps[part], exponent)
+            counts, rests = histogram.counts[part].tolist(), histogram.rests[part].tolist()
+            for count, whole, unit, (low, high, low2, high2) in zip(counts, wholes, units, rests, strict=True):
+                x = whole - origin
+                rest, rest2 = unit * ((high << 64) | low), unit * unit * ((high2 << 64) | low2)
+                total = _add(total, (count, count * x + rest, x * (count * x + 2 * rest) + rest2))
+        terms.append(total)
+    return origin, exponent, terms
 
 
-def _whole_numbers(origins: NDArray[Any], steps: NDArray[np.float64]) -> tuple[list[int], list[int], int]:
-    """Write origins and steps as whole multiples of the greatest power of two that divides them all."""
+def _common_exponent(origins: NDArray[Any], steps: NDArray[np.float64]) -> int:
+    """Return that of the greatest power of two that divides all origins and steps."""
     if origins.dtype.kind == "i":
-        return origins.tolist(), [1] * len(origins), 0
-    mantissas, exponents = np.frexp(origins)
-    wholes = (mantissas * 2.0**53).astype(np.int64)
-    exponents = exponents.astype(np.int64) - 53
-    step_exponents = np.frexp(steps)[1].astype(np.int64) - 1
-    is_zero = wholes == 0
-    lowest_bits = np.frexp((wholes & -wholes).astype(np.float64))[1].astype(np.int64) - 1
-    finest = np.where(is_zero, step_exponents, np.minimum(exponents + lowest_bits, step_exponents))
-    exponent = int(finest.min())
-    firsts = [
-        whole << up if up >= 0 else whole >> -up
-        for whole, up in zip(wholes.tolist(), (exponents - exponent).tolist(), strict=True)
-    ]
-    return firsts, [1 << up for up in (step_exponents - exponent).tolist()], exponent
+        return 0
+    wholes, exponents = _parts(origins)
+    lowest_bits = np.frexp((wholes & -wholes).astype(np.float64))[1] - 1
+    step_exponents = np.frexp(steps)[1] - 1
+    return int(np.where(wholes == 0, step_exponents, np.minimum(exponents + lowest_bits, step_exponents)).min())
+
+
+def _whole_numbers(values: NDArray[Any], exponent: int) -> list[int]:
+    """Write values as whole multiples of 2**exponent, which must divide them."""
+    if values.dtype.kind == "i":
+        return [int(value) for value in values.tolist()]
+    wholes, exponents = _parts(values)
+    ups = (exponents - exponent).tolist()
+    return [whole << up if up >= 0 else whole >> -up for whole, up in zip(wholes.tolist(), ups, strict=True)]
+
+
+def _parts(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write each value as an integer times a power of two."""
+    mantissas, exponents = np.frexp(values)
+    return (mantissas * 2.0**53).astype(np.int64), exponents.astype(np.int64) - 53

@@ -8,13 +8,12 @@ from itertools import chain
 from typing import SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
-from klevels.core import _kernels
+from klevels.core.cuts import optimal_edges
 from klevels.core.exact import ExactSums
 from klevels.core.histogram import Histogram
 from klevels.core.levels import MAX_CLASSES, Levels
-from klevels.core.line import excess_bounds, line_of
+from klevels.core.line import excess_bounds
 from klevels.core.voxels import count_threads
 from klevels.errors import DataError, ParameterError, TooFewLevelsError
 
@@ -69,8 +68,7 @@ def fit_levels(
     """
     k = check_k(k)
     problem = _Problem(histogram, noise_threshold, k)
-    back = problem.back_pointers(k, threads)
-    return problem.solutions([problem.edges(back, k)])[0]
+    return problem.solutions([k], threads)[0]
 
 
 def fit_path(
@@ -110,8 +108,7 @@ def fit_path(
     """
     k_max = check_k(k_max)
     problem = _Problem(histogram, noise_threshold, k_max)
-    back = problem.back_pointers(k_max, threads)
-    return tuple(problem.solutions([problem.edges(back, k) for k in range(1, k_max + 1)]))
+    return tuple(problem.solutions(range(1, k_max + 1), threads))
 
 
 def check_k(k: SupportsIndex) -> int:
@@ -165,21 +162,13 @@ class _Problem:
                 f"give k <= {self.signal.n_levels}"
             )
 
-    def back_pointers(self, k: int, threads: int | None) -> NDArray[np.int32]:
-        return _kernels.optimal_cuts(*line_of(self.signal), k, count_threads(threads))
-
-    def edges(self, back: NDArray[np.int32], k: int) -> list[int]:
-        """Follow the back-pointers from the end for where the best `k` classes begin and end, behind the noise."""
-        edges = [self.signal.n_levels]
-        for m in range(k, 1, -1):
-            edges.append(int(back[m - 2, edges[-1] - 1]))
-        signal = [self.n_noise + edge for edge in [*edges, 0][::-1]]
-        return [0, *signal] if self.n_noise else signal
-
-    def solutions(self, all_edges: Sequence[Sequence[int]]) -> list[Levels]:
+    def solutions(self, ks: Sequence[int], threads: int | None) -> list[Levels]:
+        noise = [0] if self.n_noise else []
+        found = optimal_edges(self.signal, ks, count_threads(threads))
+        all_edges = [[*noise, *(self.n_noise + edge for edge in edges)] for edges in found]
         sums = ExactSums(self.histogram, chain.from_iterable(all_edges))
         total = sums.inertia(sums.runs([0, self.histogram.n_levels]))
-        bounds = excess_bounds(self.signal, [len(edges) - 1 - bool(self.n_noise) for edges in all_edges])
+        bounds = excess_bounds(self.signal, ks)
         return [
             _levels(sums, self.histogram, edges, noise_threshold=self.noise_threshold, total=total, excess=excess)
             for edges, excess in zip(all_edges, bounds, strict=True)
@@ -198,10 +187,11 @@ def _levels(
     runs = sums.runs(edges)
     centers = [sums.mean(run) for run in runs]
     thresholds = [] if noise_threshold is None else [noise_threshold]
-    lowest, highest = histogram.bounds
-    for j in range(len(thresholds), len(edges) - 2):
+    inner = np.array(edges[1:-1], np.int64)
+    beginnings, ends = histogram.bounds[0][inner].tolist(), histogram.bounds[1][inner - 1].tolist()
+    for j in range(len(thresholds), len(inner)):
         halfway = centers[j] / 2 + centers[j + 1] / 2
-        end, beginning = highest[edges[j + 1] - 1].item(), lowest[edges[j + 1]].item()
+        end, beginning = ends[j], beginnings[j]
         threshold = halfway if end <= halfway < beginning else float(end)
         if not end <= threshold < beginning:  # Python compares integers with floats exactly
             raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,24 @@ class Histogram:
             The lower and the upper part; None for an empty one.
         """
         n_below = int(np.searchsorted(self.bounds[0], threshold, side="right"))
-        return self._part(slice(0, n_below)), self._part(slice(n_below, None))
+        below = self.part(0, n_below) if n_below > 0 else None
+        return below, self.part(n_below, self.n_levels) if n_below < self.n_levels else None
+
+    def part(self, first: int, last: int) -> Histogram:
+        """Return the levels from index `first` to before `last`.
+
+        Parameters
+        ----------
+        first, last : int
+            0 <= first < last <= n_levels.
+
+        Returns
+        -------
+        Histogram
+            Of these levels alone.
+        """
+        where = slice(first, last)
+        return Histogram(self.keys[where], self.counts[where], self.dtype, self.shift, self.rests[where])
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write to a .npz file.
@@ -212,7 +230,7 @@ class Histogram:
             If the file does not hold a histogram; InputMissingError if there is no such file.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 loaded = cls(
                     stored["keys"].astype(np.uint64),
                     stored["counts"].astype(np.int64),
@@ -221,21 +239,14 @@ class Histogram:
                     stored["rests"].astype(np.uint64),
                     int(stored["n_nan"]),
                 )
+            _check_loaded(loaded)
         except FileNotFoundError as error:
             raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
         except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for a broken file
             raise ReadError(
                 f"{os.fspath(path)}: not a saved histogram ({error}); give a .npz that klevels wrote"
             ) from error
-        sound = len(loaded.keys) == len(loaded.counts) == len(loaded.rests) > 0 and loaded.rests.shape[1:] == (4,)
-        if not (sound and (loaded.counts > 0).all() and (np.diff(loaded.keys.astype(object)) > 0).all()):
-            raise ReadError(f"{os.fspath(path)}: the histogram's levels do not increase or its counts are not positive")
         return loaded
-
-    def _part(self, where: slice) -> Histogram | None:
-        if len(self.counts[where]) == 0:
-            return None
-        return Histogram(self.keys[where], self.counts[where], self.dtype, self.shift, self.rests[where])
 
     def _as(self, dtype: np.dtype[Any]) -> Histogram:
         if key_kind(dtype) == key_kind(self.dtype):
@@ -249,6 +260,19 @@ class Histogram:
         if levels.tolist() != self.levels.tolist():  # Python compares integers with floats exactly
             raise DataTypeError(f"levels of {self.dtype} data do not all fit {dtype}; convert the images to one dtype")
         return Histogram(keys_of(levels), self.counts, dtype, 0, self.rests)
+
+
+def _check_loaded(loaded: Histogram) -> None:
+    check_dtype(loaded.dtype)
+    keys, counts = loaded.keys, loaded.counts
+    if not 0 < len(keys) == len(counts) == len(loaded.rests) or loaded.rests.shape[1:] != (4,):
+        raise DataError("its arrays are of different lengths")
+    if not (keys[1:] > keys[:-1]).all():
+        raise DataError("its levels do not increase")
+    if counts.min() < 1 or loaded.n_nan < 0 or sum(counts.tolist()) >= 2**63:
+        raise DataError("its counts are not positive, or too many")
+    if not 0 <= loaded.shift < 64 or int(keys[-1]) << loaded.shift >= 2**64:
+        raise DataError("its bins are too wide")
 
 
 Entries = tuple[int, NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]

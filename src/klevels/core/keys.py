@@ -103,5 +103,6 @@ def bin_origins(keys: NDArray[np.uint64], dtype: np.dtype[Any], shift: int) -> t
     # The exponent of the key's own bits: for a negative bin the least value's spacing may be that of the next binade.
     last = values_of(first | np.uint64((1 << shift) - 1), dtype)
     smaller = np.minimum(np.abs(origins), np.abs(last))
-    spacing = np.spacing(smaller) if key_kind(dtype) == "float64" else np.spacing(smaller.astype(np.float32))
-    return origins, spacing.astype(np.float64)
+    n_bits, least = (52, -1022) if key_kind(dtype) == "float64" else (23, -126)
+    exponents = np.where(smaller == 0, least, np.frexp(smaller)[1] - 1)
+    return origins, np.ldexp(1.0, np.maximum(exponents, least) - n_bits)

@@ -201,12 +201,10 @@ class Levels:
         edges = [0, *inner, histogram.n_levels]
         sums = ExactSums(histogram, edges)
         runs = sums.runs(edges)
-        filled = [(run, center) for run, center in zip(runs, self.centers.tolist(), strict=True) if run.count]
-        shifts = (run.count * (sums.mean(run) - center) ** 2 for run, center in filled)
         return replace(
             self,
             counts=np.array([run.count for run in runs], np.int64) if counts is None else counts,
-            inertia=sums.inertia([run for run, _ in filled]) + math.fsum(shifts),
+            inertia=sums.inertia_about(runs, self.centers.tolist()),
             total_inertia=sums.inertia(sums.runs([0, histogram.n_levels])),
             excess_bound=None,
         )
