@@ -10,7 +10,7 @@ from numpydoc.validate import validate
 
 import klevels
 
-# Not every name needs an extended summary, a See Also section and examples, and bool and uint8 begin with a small letter.
+# Not every name needs an extended summary, See Also and examples; bool and uint8 begin with a small letter.
 IGNORED = {"ES01", "SA01", "EX01", "PR08", "RT04"}
 
 

@@ -110,27 +110,34 @@ Pair added(Pair a, Pair b) {
     return sum_of(s.high, s.low + (a.low + b.low));
 }
 
-Pair difference(double a, double a_low, double b, double b_low) {
-    const Pair high = sum_of(a, -b), low = sum_of(a_low, -b_low);
+Pair difference(const Pair& a, const Pair& b) {
+    const Pair high = sum_of(a.high, -b.high), low = sum_of(a.low, -b.low);
     const Pair s = sum_of(high.high, high.low + low.high);
     return {s.high, s.low + low.low};
 }
 
-// before[i] + (S_j - S_i)^2 / (W_j - W_i) in pairs.
-Pair exact_score(const Layer& layer, std::size_t i, std::size_t j) {
-    const Pair before{layer.before[i], layer.before_low[i]};
-    if (!layer.pairs) {
-        const double d = layer.sums[j] - layer.sums[i], w = layer.weights[j] - layer.weights[i];
-        const Pair square = product_of(d, d);
-        const double inverse = 1.0 / w, q = square.high * inverse;
-        return added(before, {q, remainder_of(square, q, w) * inverse});
+// The sums at one index.
+struct Sums {
+    Pair sum, weight;
+};
+
+Sums sums_at(const Layer& layer, std::size_t i) {
+    return {{layer.sums[i], layer.sums_low[i]}, {layer.weights[i], layer.weights_low[i]}};
+}
+
+// before + (S_j - S_i)^2 / (W_j - W_i) in pairs.
+template <bool pairs>
+inline Pair exact_score(const Pair& before, const Sums& i, const Sums& j) {
+    if constexpr (pairs) {
+        const Pair d = difference(j.sum, i.sum), w = difference(j.weight, i.weight);
+        Pair square = product_of(d.high, d.high);
+        square = sum_of(square.high, square.low + 2.0 * d.high * d.low);
+        const double inverse = 1.0 / w.high, q = square.high * inverse;
+        return added(before, {q, (remainder_of(square, q, w.high) - q * w.low) * inverse});
     }
-    const Pair d = difference(layer.sums[j], layer.sums_low[j], layer.sums[i], layer.sums_low[i]);
-    const Pair w = difference(layer.weights[j], layer.weights_low[j], layer.weights[i], layer.weights_low[i]);
-    Pair square = product_of(d.high, d.high);
-    square = sum_of(square.high, square.low + 2.0 * d.high * d.low);
-    const double inverse = 1.0 / w.high, q = square.high * inverse;
-    return added(before, {q, (remainder_of(square, q, w.high) - q * w.low) * inverse});
+    const double d = j.sum.high - i.sum.high, w = j.weight.high - i.weight.high;
+    const double inverse = 1.0 / w, q = d * d * inverse;
+    return added(before, {q, remainder_of(product_of(d, d), q, w) * inverse});
 }
 
 // before[i] + (S_j - S_i)^2 / (W_j - W_i) in doubles; `near` bounds its relative error many times over.
@@ -155,13 +162,15 @@ struct Scorer {
 };
 
 // The greatest exact score so far. What is equal to 94 bits is a tie, which goes to the left.
+template <bool pairs>
 struct Greatest {
     const Layer& layer;
     std::size_t j, chosen;
     Pair score{-1.0, 0.0};
 
     void consider(std::size_t i) {
-        const Pair other = exact_score(layer, i, j);
+        const Pair before{layer.before[i], layer.before_low[i]};
+        const Pair other = exact_score<pairs>(before, sums_at(layer, i), sums_at(layer, j));
         const double gain = (other.high - score.high) + (other.low - score.low);
         if (gain > other.high * 0x1p-94) {
             score = other;
@@ -182,7 +191,7 @@ std::size_t cut_one(const Layer& layer, std::size_t j, std::size_t first, std::s
     const std::size_t n = last - first + 1;
     const double top = scan(first, n, scratch, [=](std::size_t i) { return score(i, j); });
     const double threshold = top - top * score.near;
-    Greatest greatest{layer, j, first};
+    Greatest<pairs> greatest{layer, j, first};
     std::size_t i = 0;
     for (constexpr std::size_t block = 32; i + block <= n; i += block) {
         int n_near = 0;
@@ -212,15 +221,16 @@ void cut_few(const Layer& layer, std::size_t first_j, std::size_t n_j, std::size
         weights_low[l] = layer.weights_low[j];
     }
     for (std::size_t i = first; i <= last; ++i) {
-        const double index = static_cast<double>(i), before = layer.before[i];
-        const double s = layer.sums[i], s_low = layer.sums_low[i], w = layer.weights[i], w_low = layer.weights_low[i];
+        const double index = static_cast<double>(i), so_far = layer.before[i];
+        const double s = layer.sums[i], w = layer.weights[i];
+        const double s_low = pairs ? layer.sums_low[i] : 0.0, w_low = pairs ? layer.weights_low[i] : 0.0;
         for (std::size_t l = 0; l < few; ++l) {
             double d = sums[l] - s, weight = weights[l] - w;
             if constexpr (pairs) {
                 d += sums_low[l] - s_low;
                 weight += weights_low[l] - w_low;
             }
-            const double value = before + d * d / weight;
+            const double value = so_far + d * d / weight;
             const double valid = weight > 0.0 ? value : -1.0;  // i < j
             const double lesser = valid < top[l] ? valid : top[l];
             second[l] = lesser > second[l] ? lesser : second[l];
@@ -228,15 +238,25 @@ void cut_few(const Layer& layer, std::size_t first_j, std::size_t n_j, std::size
             top[l] = valid > top[l] ? valid : top[l];
         }
     }
+    std::size_t chosen[few];
+    Sums at_i[few], at_j[few];
+    Pair before[few], exact[few];
+    for (std::size_t l = 0; l < few; ++l) {
+        chosen[l] = static_cast<std::size_t>(where[l]);
+        at_i[l] = sums_at(layer, chosen[l]);
+        at_j[l] = sums_at(layer, first_j + (l < n_j ? l : n_j - 1));
+        before[l] = {layer.before[chosen[l]], layer.before_low[chosen[l]]};
+    }
+    for (std::size_t l = 0; l < few; ++l) exact[l] = exact_score<pairs>(before[l], at_i[l], at_j[l]);
     for (std::size_t l = 0; l < n_j; ++l) {
         const std::size_t j = first_j + l;
         if (second[l] < top[l] - top[l] * score.near) {
-            Greatest greatest{layer, j, 0};
-            greatest.consider(static_cast<std::size_t>(where[l]));
-            back[l] = static_cast<std::int32_t>(greatest.settle());
+            layer.best[j] = exact[l].high;
+            layer.best_low[j] = exact[l].low;
         } else {
-            back[l] = static_cast<std::int32_t>(cut_one<pairs>(layer, j, first, last < j ? last : j - 1, scratch));
+            chosen[l] = cut_one<pairs>(layer, j, first, last < j ? last : j - 1, scratch);
         }
+        back[l] = static_cast<std::int32_t>(chosen[l]);
     }
 }
 

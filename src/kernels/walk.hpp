@@ -53,20 +53,20 @@ private:
 
     // Neighboring axes that lie end to end in every operand become one, so that contiguous arrays are a single run.
     void collapse() {
-        if (shape_.empty()) {
-            shape_ = {1};
-            for (auto& operand : operands_) operand.strides = {0};
-        }
-        std::vector<std::size_t> kept{0};
-        for (std::size_t axis = 1; axis < shape_.size(); ++axis) {
+        std::vector<std::size_t> kept;
+        for (std::size_t axis = 0; axis < shape_.size(); ++axis) {
+            if (shape_[axis] == 1) continue;
+            if (kept.empty()) {
+                kept.push_back(axis);
+                continue;
+            }
             const std::size_t last = kept.back();
             bool joins = true;
             for (const auto& operand : operands_)
                 joins = joins && operand.strides[last] ==
                                      operand.strides[axis] * static_cast<std::ptrdiff_t>(shape_[axis]);
-            if (joins || shape_[last] == 1) {
-                const std::size_t extent = shape_[last];
-                shape_[axis] *= extent;
+            if (joins) {
+                shape_[axis] *= shape_[last];
                 kept.back() = axis;
             } else {
                 kept.push_back(axis);
@@ -74,9 +74,11 @@ private:
         }
         std::vector<std::size_t> shape;
         for (const std::size_t axis : kept) shape.push_back(shape_[axis]);
+        if (shape.empty()) shape.push_back(1);
         for (auto& operand : operands_) {
             std::vector<std::ptrdiff_t> strides;
             for (const std::size_t axis : kept) strides.push_back(operand.strides[axis]);
+            if (strides.empty()) strides.push_back(0);
             operand.strides = std::move(strides);
         }
         shape_ = std::move(shape);

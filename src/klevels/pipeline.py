@@ -72,8 +72,8 @@ def segment(
         if k is None:
             raise ParameterError("k is missing; give the number of classes, or a recipe")
         recipe = Recipe(k=k, noise=noise, nan=nan)
-    elif k is not None or noise is not None:
-        raise ParameterError("both a recipe and k or noise are given; give one of them")
+    elif k is not None or noise is not None or nan != "error":
+        raise ParameterError("both a recipe and k, noise or nan are given; give one of them")
     source = as_gray_image(image)
     step = progress or (lambda _: None)
     step("counting")
@@ -131,7 +131,7 @@ def as_gray_image(image: Image | ArrayLike) -> Image:
         axes = {2: "yx", 3: "zyx"}.get(data.ndim)
         if axes is None:
             raise DataError(f"the image has {data.ndim} axes; give two (y, x) or three (z, y, x)")
-        if data.ndim == 3 and data.shape[2] in (3, 4) and data.dtype == np.uint8:
+        if data.ndim == 3 and data.shape[2] in (3, 4) and min(data.shape[:2]) > 4:
             raise DataError(
                 f"an array of shape {data.shape} looks like color; convert it to gray, "
                 f"or give klevels.Image(data, 'zyx') if it is a volume"

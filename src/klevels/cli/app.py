@@ -84,8 +84,8 @@ app = App(
         "klevels COMMAND --help",
     )
     + "\n\nEvery command takes `--debug`, which shows the traceback of an error. Exit codes: 0 done, 2 usage, "
-    "65 bad data, 66 no such input, 71 out of memory, 73 cannot create output, 74 I/O error or disk full, 77 no permission, "
-    "130 interrupted.",
+    "65 bad data, 66 no such input, 71 out of memory, 73 cannot create output, 74 I/O error or disk full, "
+    "77 no permission, 130 interrupted.",
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )

@@ -111,7 +111,11 @@ def paint_labels(labels: NDArray[Any], grays: NDArray[np.float64], dtype: np.dty
     else:
         limits = np.iinfo(dtype)
         table[: len(grays)] = [min(max(round(gray), limits.min), limits.max) for gray in grays.tolist()]
-    return np.take(table, labels)
+    painted = np.empty_like(labels, dtype=dtype, subok=False)
+    # Slab by slab: NumPy makes an 8-byte index of each label that it looks up.
+    for slab in range(labels.shape[0]) if labels.ndim > 1 else [slice(None)]:
+        painted[slab] = table[labels[slab]]
+    return painted
 
 
 def _by_table(voxels: Voxels, n_thresholds: int) -> bool:
