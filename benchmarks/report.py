@@ -93,8 +93,8 @@ def main(path: str) -> None:
         [target_row(target, jobs[target.job]) for target in TARGETS if target.job in jobs],
     )
     print(
-        "\nEvery contender, the shortest of several runs (whole processes: the median). Where OpenCV and ckwrap do all of "
-        "the job, klevels was timed again before each of their rounds, and the ratio is that of those times.\n"
+        "\nEvery contender, the shortest of several runs (whole processes: the median). Where OpenCV and ckwrap do all "
+        "of the job, klevels was timed again before each of their rounds, and the ratio is that of those times.\n"
     )
     print_table(
         ["job", "who", "time", "Mvoxel/s", "× klevels", "inertia above the optimum"],
@@ -162,8 +162,8 @@ def speed(run: Run) -> float:
 
 
 def ratio(ours: Run, peer: Run | None) -> float:
-    """Return how many times as long as ours the peer took; from rounds taken by turns, where there are such."""
-    return seconds(peer) / facts(peer).get("klevels_seconds", seconds(ours)) if peer else float("inf")
+    """Return how many times as long as ours the peer took, in rounds by turns where there are such; nan for no peer."""
+    return seconds(peer) / facts(peer).get("klevels_seconds", seconds(ours)) if peer else float("nan")
 
 
 def facts(run: Run | None) -> Run:
