@@ -39,12 +39,14 @@ wheel:
 	sh tools/check_wheel.sh "$(PYTHON)" dist/*.whl
 
 .venv-demo/ready: $(SOURCES) $(MODULES)
+	@echo "building klevels and installing what it needs, one or two minutes"
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python $(PIP) --force-reinstall --no-deps .
 	.venv-demo/bin/python $(PIP) ".[samples]"
 	touch $@
 
 .venv-test/ready: $(SOURCES)
+	@echo "building klevels and installing what the tests need, some minutes"
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python $(PIP) --editable ".[test,bench]"
 	touch $@

@@ -9,12 +9,14 @@ import signal
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from klevels import files
 from klevels.errors import DiskError, InputMissingError, OutputExistsError, ParameterError, ReadError, WriteError
-from klevels.files import atomic_output, check_output, fingerprint, reading
+from klevels.files import atomic_output, check_output, fingerprint, reading, write_together
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
 NOT_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
@@ -294,3 +296,39 @@ def _raise(error: Exception) -> object:
         raise error
 
     return function
+
+
+def test_files_written_together_all_appear_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, record = tmp_path / "labels.tif", tmp_path / "labels.tif.json"
+    old = {labels: b"old labels", record: b"old record"}
+    for path, content in old.items():
+        path.write_bytes(content)
+    flush = files._flush
+
+    def full(path: Path, flags: int) -> None:
+        if path.suffix == ".tif":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(path, flags)
+
+    writers = {path: partial(Path.write_bytes, data=b"new") for path in (record, labels)}
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "_flush", full)
+        with pytest.raises(DiskError, match=r"labels\.tif: "):
+            write_together(writers, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
+    write_together(writers, overwrite=True)
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"new"}
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = files._flush
+
+    def refuse_folders(path: Path, flags: int) -> None:
+        if path.is_dir():
+            raise OSError(errno.EACCES, "Permission denied")
+        flush(path, flags)
+
+    monkeypatch.setattr(files, "_flush", refuse_folders)
+    with atomic_output(tmp_path / "a.npy") as part:
+        part.write_bytes(b"whole")
+    assert (tmp_path / "a.npy").read_bytes() == b"whole"

@@ -246,7 +246,7 @@ private:
 template <class T>
 Bins count_as(const Walk& walk, bool swap, bool masked, std::size_t limit, std::size_t n_threads) {
     const std::size_t n_blocks = block_count(walk);
-    n_threads = std::max<std::size_t>(1, std::min(n_threads, n_blocks));
+    n_threads = std::max<std::size_t>(1, std::min({n_threads, n_blocks, std::size_t{16}}));  // each fills 6 MB of its own
     std::vector<Counter> counters(n_threads, Counter(limit));
     parallel_blocks(n_blocks, n_threads, [&](std::size_t thread, std::size_t block) {
         selected_spans<T>(walk, masked, swap, block, [&](const T* x, std::size_t n) {

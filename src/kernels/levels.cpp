@@ -2,8 +2,6 @@
 //
 // best[m][j] = max over i of best[m - 1][i] + S(i, j)^2 / W(i, j): maximizing what lies between the classes needs no sum of
 // squares, so nothing cancels. The leftmost best i never falls as j grows, so each layer is solved by halves.
-#include <stdexcept>
-
 #include "kernels.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
@@ -110,7 +108,7 @@ std::vector<std::int32_t> optimal_cuts(const Line& line, std::size_t k, std::siz
     std::vector<std::int32_t> back(k > 1 ? (k - 1) * n : 0, 0);
     if (k < 2) return back;
     const Prefix prefix(line);
-    if (n < 4096) n_threads = 1;
+    n_threads = n < 4096 ? 1 : std::min<std::size_t>(n_threads, 16);  // each has scratch of its own, and few are busy
 
     std::vector<double> before(n + 1), before_low(n + 1), best(n + 1), best_low(n + 1);
     std::vector<std::vector<double>> scratch(n_threads, std::vector<double>(n + 1));

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 from klevels import figures, io, samples
 from klevels.core.selection import choose_k
 from klevels.errors import WriteError
-from klevels.files import atomic_output
+from klevels.files import check_output, write_together
 from klevels.pipeline import segment
+from klevels.record import record_of
 
 N_PHASES = 4
+LEAST_LENGTH = {2: 8.0, 3: 12.0}
+"""The radius of a grain in voxels, by the number of axes: below, blur leaves little of a phase but its border."""
 
 
 def run_demo(
@@ -48,37 +52,50 @@ def run_demo(
         share of voxels whose label differs from the truth, and ``files``.
     """
     step = progress or (lambda _: None)
+    pictures = ["scan.tif", "truth.tif", "labels.tif"]
+    drawings = ["sheet.png", "compare.png", "histogram.png", "phases.png", "sweep.png"]
+    recorded = [name for made in (*pictures, *drawings) for name in (made, f"{made}.json")]
+    for name in (*recorded, "summary.json") if folder.exists() else ():
+        check_output(folder / name, overwrite=overwrite)
     step("simulating")
-    scan = samples.simulate_scan(shape, n_phases=N_PHASES, seed=seed)
+    length = max(LEAST_LENGTH.get(len(shape), 0.0), max(shape) / 64)
+    scan = samples.simulate_scan(shape, n_phases=N_PHASES, length=length, seed=seed)
     step("segmenting")
     result = segment(scan.image, N_PHASES - 1, noise="valley")  # the void, which is the truth's phase 0, is the noise
     swept = choose_k(result.histogram, 8)
     step("drawing")
-    drawn = {
-        "sheet": figures.sheet(scan.image, result.histogram, result.labels, result.model),
-        "compare": figures.compare(scan.image, result.labels, result.model),
-        "histogram": figures.histogram(result.histogram, result.model),
-        "phases": figures.phases(result.labels, result.model),
-        "sweep": figures.path(swept.k, swept.inertia, swept.explained_variance),
-    }
-    pictures = {"scan.tif": scan.image, "truth.tif": scan.truth, "labels.tif": result.labels}
+    drawn = [
+        figures.sheet(scan.image, result.histogram, result.labels, result.model),
+        figures.compare(scan.image, result.labels, result.model),
+        figures.histogram(result.histogram, result.model),
+        figures.phases(result.labels, result.model),
+        figures.path(swept.k, swept.inertia, swept.explained_variance),
+    ]
     summary = {
         **result.summary(),
         "misclassified": float(np.mean(result.labels.data != scan.truth.data)),
-        "files": [*pictures, *(f"{name}.png" for name in drawn), "summary.json"],
+        "files": [*pictures, *drawings, "summary.json"],
     }
     step("writing")
+    record = record_of("demo", result.recipe, result.model, [{"simulated": {"shape": list(shape), "seed": seed}}])
+    images = zip(pictures, (scan.image, scan.truth, result.labels), strict=True)
+    files: dict[Path, Callable[[Path], None]] = {
+        **{folder / name: partial(io.encode, folder / name, image) for name, image in images},
+        **{folder / name: partial(_save, figure) for name, figure in zip(drawings, drawn, strict=True)},
+        **{folder / f"{name}.json": partial(_save_json, record) for name in (*pictures, *drawings)},
+        folder / "summary.json": partial(_save_json, summary),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
-    for name in summary["files"]:
-        io.check_output(folder / name, overwrite=overwrite)
-    for name, image in pictures.items():
-        io.write(folder / name, image, overwrite=overwrite)
-    for name, figure in drawn.items():
-        with atomic_output(folder / f"{name}.png", overwrite=overwrite) as part:
-            figures.save(figure, part, format="png")
-    with atomic_output(folder / "summary.json", overwrite=overwrite) as part:
-        part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_together(files, overwrite=overwrite)
     return summary
+
+
+def _save(figure: Any, part: Path) -> None:
+    figures.save(figure, part, format="png")
+
+
+def _save_json(content: Mapping[str, Any], part: Path) -> None:
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

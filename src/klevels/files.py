@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from klevels.errors import DiskError, InputMissingError, OutputExistsError, ParameterError, ReadError, WriteError
@@ -46,21 +46,49 @@ def atomic_output(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
     After any exception, KeyboardInterrupt included, the temporary file is gone and what was at `path` is untouched.
     A process that is killed leaves what was at `path` untouched too, but its temporary file, ``.klevels-*``, stays.
     """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".klevels-{os.urandom(8).hex()}{target.suffix}")
     with _naming_output(path):
-        if not overwrite and target.exists():
-            raise OutputExistsError(_exists_message(path))
-        # Mode 0o666 less the umask, as for any new file; tempfile would make it private.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        try:
-            yield temporary
-            _flush(temporary, os.O_RDWR)
-            _publish(temporary, target, overwrite)
-        finally:
-            temporary.unlink(missing_ok=True)
-        if os.name == "posix":
-            _flush(target.parent, os.O_RDONLY)
+        with _part(path, overwrite=overwrite) as part:
+            yield part
+            _flush(part, os.O_RDWR)
+            _publish(part, path, overwrite)
+        _flush_folders([path])
+
+
+def write_together(files: Mapping[Path, Callable[[Path], None]], *, overwrite: bool = False) -> None:
+    """Write several files, and give them their names once all are complete and on the disk.
+
+    Parameters
+    ----------
+    files : mapping of Path to callable
+        What writes each output to the temporary file that it is given. They get their names in this order.
+    overwrite : bool, default False
+        Replace outputs that exist.
+
+    Raises
+    ------
+    OutputExistsError
+        If an output exists and `overwrite` is False.
+    DiskError
+        If the disk is full or fails.
+    WriteError
+        If a folder is missing, may not be written to, or is a file.
+
+    Notes
+    -----
+    As `atomic_output`, for all of them: only a failure between two renames, when all content is on the disk, can leave
+    some new and some old.
+    """
+    with ExitStack() as stack:
+        parts: dict[Path, Path] = {}
+        for path, write in files.items():
+            with _naming_output(path):
+                parts[path] = stack.enter_context(_part(path, overwrite=overwrite))
+                write(parts[path])
+                _flush(parts[path], os.O_RDWR)
+        for path, part in parts.items():
+            with _naming_output(path):
+                _publish(part, path, overwrite)
+    _flush_folders(files)
 
 
 def check_output(
@@ -203,6 +231,21 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _part(path: StrPath, *, overwrite: bool) -> Iterator[Path]:
+    """Make an empty file beside an output, and remove it in the end, if it still has its own name then."""
+    target = Path(os.path.realpath(path))
+    if not overwrite and target.exists():
+        raise OutputExistsError(_exists_message(path))
+    part = target.with_name(f".klevels-{os.urandom(8).hex()}{target.suffix}")
+    # Mode 0o666 less the umask, as for any new file; tempfile would make it private.
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
 def _naming_output(path: StrPath) -> Iterator[None]:
     """Turn operating system errors in the block into errors of klevels that name `path`."""
     try:
@@ -227,7 +270,7 @@ def _reason(error: OSError) -> str:
 
 
 def _exists_message(path: StrPath) -> str:
-    return f"{path}: exists already; name another output, or ask to overwrite it"
+    return f"{path}: exists already; name another output, or add --overwrite (overwrite=True)"
 
 
 def _check_apart(output: Path, target: Path, source: Path) -> None:
@@ -249,8 +292,18 @@ def _flush(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
+def _flush_folders(paths: Iterable[StrPath]) -> None:
+    """Make sure that the names are on the disk; the outputs are in place, and not every file system can do it."""
+    if os.name != "posix":
+        return
+    for folder in {Path(os.path.realpath(path)).parent for path in paths}:
+        with suppress(OSError):
+            _flush(folder, os.O_RDONLY)
+
+
+def _publish(temporary: Path, path: StrPath, overwrite: bool) -> None:
     """Give the complete file its name in one step."""
+    target = Path(os.path.realpath(path))
     if overwrite:
         temporary.replace(target)
         return

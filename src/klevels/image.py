@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.errors import ParameterError
+from klevels.errors import DataError, ParameterError
 
 AXES = ("yx", "zyx", "yxc", "zyxc")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Image:
     """An array with the names of its axes and the size of its voxels.
 
@@ -80,7 +80,18 @@ class Image:
         """The number of axes, the channel axis included."""
         return self.data.ndim
 
+    def __repr__(self) -> str:
+        size = " × ".join(str(n) for n in self.shape)
+        spacing = (
+            "unknown" if self.spacing is None else f"{' × '.join(f'{s:g}' for s in self.spacing)} {self.unit or ''}"
+        )
+        return f"Image({size} {self.axes}, {self.dtype}, spacing {spacing.rstrip()})"
+
     def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if "c" in self.axes:
+            raise DataError(
+                f"the image has channels (axes {self.axes}), not gray values; use .data, or read it as gray"
+            )
         return np.array(self.data, dtype=dtype, copy=copy, subok=True)
 
     def with_data(self, data: NDArray[Any]) -> Image:

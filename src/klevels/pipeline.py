@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from klevels.core.fit import fit_levels
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.noise import NoiseMethod, split_noise
-from klevels.errors import DataError, ParameterError
+from klevels.errors import DataError, DataTypeError, ParameterError
 from klevels.image import Image
 from klevels.recipe import Recipe, Segmentation
 
@@ -127,6 +128,8 @@ def as_gray_image(image: Image | ArrayLike) -> Image:
         If it is a color image, or has neither two nor three axes.
     """
     if not isinstance(image, Image):
+        if isinstance(image, str | PathLike):
+            raise DataTypeError(f"the image is a name, {image!r}; read the file first, with klevels.read")
         data = np.asanyarray(image)
         axes = {2: "yx", 3: "zyx"}.get(data.ndim)
         if axes is None:

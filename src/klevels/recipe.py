@@ -64,6 +64,13 @@ class Recipe:
                 raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a finite value or none")
             object.__setattr__(self, "noise", float(self.noise))
 
+        if not isinstance(self.gray, bool) or not isinstance(self.mask, str | None):
+            raise ParameterError(
+                f"gray is {self.gray!r} and mask {self.mask!r}; give true or false, and a file or none"
+            )
+        if self.model is not None and self.model.k != self.k:
+            raise ParameterError(f"k is {self.k}, but the model has {self.model.k} classes; give the model's k")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON.
 
@@ -105,7 +112,7 @@ class Recipe:
         return cls(**{**stored, "model": None if model is None else Levels.from_dict(model)})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """An image's labels, the classes behind them, and how they were found.
 
@@ -128,6 +135,10 @@ class Segmentation:
     recipe: Recipe
     histogram: Histogram
     source: Image
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{100 * share:.1f} %" for share in self.model.fractions[:8])
+        return f"Segmentation(k={self.model.k}, fractions {shares}{', …' if self.model.n_classes > 8 else ''})"
 
     @cached_property
     def n_ignored(self) -> int:
@@ -161,13 +172,14 @@ class Segmentation:
         Returns
         -------
         dict
-            k, centers, thresholds, counts, fractions, inertia, explained_variance, noise_threshold, n_voxels (all of
-            the image's), n_ignored (of these) and excess_bound. With noise split off, the first of centers, counts and
-            fractions is the noise, and `k` counts the others.
+            k, n_classes, centers, thresholds, counts, fractions, inertia, explained_variance, noise_threshold,
+            n_voxels (all of the image's), n_ignored (of these) and excess_bound. With noise split off, the first of
+            centers, counts and fractions is the noise, and `k` counts the others.
         """
         model = self.model
         return {
             "k": model.k,
+            "n_classes": model.n_classes,
             "centers": model.centers.tolist(),
             "thresholds": model.thresholds.tolist(),
             "counts": model.counts.tolist(),

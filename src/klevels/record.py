@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ def identify(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def record_of(
     verb: str,
-    recipe: Recipe,
-    model: Levels,
+    recipe: Recipe | None,
+    model: Levels | None,
     inputs: Sequence[Mapping[str, Any]],
     mask: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -65,9 +66,9 @@ def record_of(
     ----------
     verb : str
         The command.
-    recipe : Recipe
-        What was asked.
-    model : Levels
+    recipe : Recipe or None
+        What was asked; None where nothing was segmented.
+    model : Levels or None
         What was found.
     inputs : sequence of mapping
         From `identify`.
@@ -82,21 +83,23 @@ def record_of(
     return {
         "klevels_record": FORMAT,
         "verb": verb,
-        "recipe": recipe.to_dict(),
-        "model": model.to_dict(),
+        "recipe": None if recipe is None else recipe.to_dict(),
+        "model": None if model is None else model.to_dict(),
         "inputs": [dict(one) for one in inputs],
         "mask": None if mask is None else dict(mask),
         "versions": _versions(),
     }
 
 
-def load_recipe(path: str | os.PathLike[str]) -> Recipe:
+def load_recipe(path: str | os.PathLike[str], *, mask: Path | None = None) -> Recipe:
     """Read the recipe from a record, or from a file that holds nothing else.
 
     Parameters
     ----------
     path : str or path-like
         A record that lies beside an output, or the JSON of `Recipe.to_dict`.
+    mask : Path, optional
+        Another mask than the one that it names.
 
     Returns
     -------
@@ -115,8 +118,19 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
         recipe = Recipe.from_dict(stored.get("recipe", stored))
     except (ParameterError, TypeError) as error:
         raise ReadError(f"{os.fspath(path)}: {error}") from error
-    mask = stored.get("mask") if "recipe" in stored else None
-    if isinstance(mask, dict) and recipe.mask is not None and fingerprint(recipe.mask)["sha256"] != mask.get("sha256"):
+    if mask is not None:
+        return replace(recipe, mask=str(mask))
+    if recipe.mask is not None and not Path(recipe.mask).exists():
+        beside = Path(path).parent / recipe.mask  # as it lay when the command ran in the record's folder
+        if not beside.exists():
+            raise InputMissingError(f"{recipe.mask}: no such mask, which {os.fspath(path)} names; give it with --mask")
+        recipe = replace(recipe, mask=str(beside))
+    known = stored.get("mask") if "recipe" in stored else None
+    if (
+        isinstance(known, dict)
+        and recipe.mask is not None
+        and fingerprint(recipe.mask)["sha256"] != known.get("sha256")
+    ):
         raise DataError(f"{recipe.mask}: the mask has changed since {os.fspath(path)} was written; give it with --mask")
     return recipe
 

@@ -221,13 +221,39 @@ def test_demo_leaves_labels_figures_and_a_summary(run: Run, tmp_path: Path) -> N
     folder = tmp_path / "demo"
     outcome = run("demo", "-o", folder, "--shape", 96, 96, "--json")
     assert outcome.code == 0
-    assert sorted(files(folder)) == sorted(outcome.json["files"])
+    records = [f"{name}.json" for name in outcome.json["files"] if name != "summary.json"]
+    assert sorted(files(folder)) == sorted([*outcome.json["files"], *records])
     truth, labels = klevels.read(folder / "truth.tif"), klevels.read(folder / "labels.tif")
     assert outcome.json["misclassified"] == np.mean(truth.data != labels.data)
     assert outcome.json["misclassified"] < 0.2
     before = files(folder)
     assert run("demo", "-o", folder, "--shape", 96, 96).code == 73
     assert files(folder) == before
+
+
+def test_every_output_has_a_record(run: Run, scan: Path) -> None:
+    for tokens, output in (
+        (("histogram", scan, "-o"), scan.with_name("h.npz")),
+        (("histogram", scan, "--figure"), scan.with_name("h.png")),
+        (("sweep", scan, "--k-max", 3, "--figure"), scan.with_name("s.png")),
+    ):
+        assert run(*tokens, output).code == 0
+        record = json.loads(output.with_name(output.name + ".json").read_text())
+        assert record["inputs"][0]["bytes"] == scan.stat().st_size
+
+
+def test_a_model_of_another_scale_is_pointed_out(run: Run, scan: Path) -> None:
+    np.save(scan.with_name("dark.npy"), np.arange(100, dtype=np.uint8).reshape(10, 10))
+    run("fit", scan.with_name("dark.npy"), "-k", 3, "-o", scan.with_name("m.json"))
+    outcome = run("apply", scan.with_name("m.json"), scan, "-o", scan.with_name("l.npy"))
+    assert outcome.code == 0
+    assert "scale of gray" in outcome.err
+
+
+def test_a_volume_is_simulated_as_well(run: Run, tmp_path: Path) -> None:
+    outcome = run("demo", "-o", tmp_path / "demo", "--shape", 24, 96, 96, "--json")
+    assert klevels.read(tmp_path / "demo" / "labels.tif").axes == "zyx"
+    assert outcome.json["misclassified"] < 0.15
 
 
 def test_tables_for_people(run: Run, scan: Path) -> None:
@@ -264,7 +290,14 @@ def test_tables_for_people(run: Run, scan: Path) -> None:
         (("segment", "{scan}", "-k", "3", "--figure", "{folder}/f.bmp"), 2, ".bmp"),
         (("segment", "{scan}", "-k", "3", "--mask", "{folder}/small.npy"), 65, "shape"),
         (("segment", "{scan}", "-k", "3", "--recipe", "{folder}/text.txt"), 2, "one of them"),
+        (("segment", "{scan}", "--recipe", "{folder}/text.txt", "--nan", "ignore"), 2, "one of them"),
+        (("segment", "{scan}", "--recipe", "{folder}/text.txt", "--gray"), 2, "one of them"),
         (("segment", "{scan}", "--recipe", "{folder}/text.txt"), 65, "text.txt"),
+        (("segment", "{scan}", "--recipe", "{folder}/odd.json"), 65, "odd.json"),
+        (("apply", "{folder}/deep.json", "{scan}", "-o", "{folder}/l.tif"), 65, "deep.json"),
+        (("segment", "{folder}/small.npy", "-k", "2", "--mask", "{folder}/nan.npy"), 65, "not finite"),
+        (("fit", "{scan}", "{folder}/small.npy", "-k", "2", "-o", "{folder}/m.json"), 65, "uint16 and uint8"),
+        (("demo", "--shape", "5.5", "7"), 2, "5.5"),
         (("segment", "{scan}", "--recipe", "{folder}/list.json"), 65, "list.json"),
         (("apply", "{folder}/list.json", "{scan}", "-o", "{folder}/l.tif"), 65, "list.json"),
         (("apply", "{folder}/nosuch.json", "{scan}", "-o", "{folder}/l.tif"), 66, "nosuch.json"),
@@ -285,6 +318,10 @@ def test_bad_input_is_one_line_and_changes_nothing(
     (folder / "empty.tif").write_bytes(b"")
     (folder / "list.json").write_text("[1, 2]")
     np.save(folder / "small.npy", np.arange(6, dtype=np.uint8).reshape(2, 3))
+    np.save(folder / "nan.npy", np.full((2, 3), np.nan))
+    (folder / "odd.json").write_text('{"k": 3, "mask": 5}')
+    deep = {"centers": [[1.0], [2.0]], "thresholds": [1.5], "counts": [1, 1], "inertia": 0, "total_inertia": 0}
+    (folder / "deep.json").write_text(json.dumps({**deep, "excess_bound": 0, "noise_threshold": None}))
     before = files(folder)
     outcome = run(*(token.format(scan=scan, folder=folder) for token in tokens))
     assert outcome.code == code, outcome.err

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import klevels
 from klevels.core.count import histogram
 from klevels.core.histogram import Histogram
 from klevels.core.noise import split_noise
@@ -174,3 +175,50 @@ def test_real_scans(name: str, shared_data: Path) -> None:
         low, high = h.split(found)
         assert low is not None
         assert high is not None
+
+
+@pytest.mark.parametrize("n", [200_000, 4_000_000])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_many_voxels_make_no_valley_of_a_single_peak(n: int, dtype: type) -> None:
+    values = np.random.default_rng(5).normal(30_000, 2_000, n).astype(dtype)
+    with pytest.raises(NoValleyError):
+        split_noise(histogram(values))
+
+
+def test_far_voxels_on_either_side_hide_no_valley() -> None:
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.normal(100, 5, 50_000), rng.normal(200, 5, 50_000), [-1e4, 1e6]])
+    assert 115 < split_noise(histogram(values)) < 185
+
+
+def test_values_clipped_to_zero_belong_to_the_noise_beside_them() -> None:
+    rng = np.random.default_rng(7)
+    noise, signal = rng.normal(15, 12, 90_000), rng.normal(150, 20, 60_000)
+    clipped = np.concatenate([noise, signal]).clip(0, 255).astype(np.uint8)
+    assert (clipped == 0).sum() > 5 * (clipped == 1).sum()
+    assert 40 < split_noise(histogram(clipped)) < 110
+
+
+def test_a_background_of_one_level_is_noise() -> None:
+    values = np.concatenate([np.zeros(500_000), np.random.default_rng(8).normal(120, 10, 60_000)]).astype(np.uint8)
+    assert 0 < split_noise(histogram(values)) < 100
+
+
+@pytest.mark.parametrize("name", ["fibers_150x150x150.tif", "trabecular_bone_slices"])
+def test_real_scans_without_a_valley(shared_data: Path, name: str) -> None:
+    with pytest.raises(NoValleyError):  # a single peak, with a clipped foot in the bone slices
+        split_noise(histogram(klevels.read(shared_data / "microct" / name).data))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("snow.tif", 17_000, 28_000),
+        ("concrete_neutron-bin16.tif", 16_000, 23_000),
+        ("cement_128x128x128.tif", 40, 70),
+        ("shell_225x128x128.tif", 10, 80),
+    ],
+)
+def test_the_valley_of_real_scans(shared_data: Path, name: str, low: float, high: float) -> None:
+    counted = histogram(klevels.read(shared_data / "microct" / name).data)
+    assert low < split_noise(counted) < high

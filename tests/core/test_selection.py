@@ -108,6 +108,7 @@ def test_with_noise_the_criteria_are_those_of_the_signal() -> None:
 def test_bad_k_is_refused() -> None:
     h = Histogram.of([1, 2, 3])
     with pytest.raises(TooFewLevelsError, match=r"k is 16, .* gray levels is 3; give k <= 3"):
-        choose_k(h)
+        choose_k(h, 16)
+    assert len(choose_k(h).levels) == 3
     with pytest.raises(ParameterError, match="k is 0"):
         choose_k(h, 0)

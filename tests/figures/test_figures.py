@@ -280,7 +280,8 @@ class TestHistogram:
 
     def test_levels_of_another_scan_do_not_stretch_it(self, slice_: Segmented) -> None:
         _, histogram, _, levels = slice_
-        far = replace(levels, centers=levels.centers + 1e6, thresholds=levels.thresholds + 1e6, noise_threshold=1e6)
+        moved = levels.thresholds + 1e6
+        far = replace(levels, centers=levels.centers + 1e6, thresholds=moved, noise_threshold=float(moved[0]))
         view = chart(figures.histogram(histogram)).get_xlim()
         assert chart(figures.histogram(histogram, far)).get_xlim() == view
 

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, Token
 
-from klevels.errors import ParameterError
 from klevels.version import __version__
 
 Nan = Literal["error", "ignore"]
@@ -33,7 +32,7 @@ def whole_number(kind: object, tokens: Sequence[Token]) -> int:
     try:
         return int(tokens[0].value)
     except ValueError:
-        raise ParameterError(f"{tokens[0].keyword} is {tokens[0].value!r}; give an integer") from None
+        raise ValueError(f"{tokens[0].value!r} is not an integer") from None
 
 
 def examples(*commands: str) -> str:
@@ -71,9 +70,10 @@ Noise = Annotated[
     str, Parameter(name="--noise", help="Split noise off first: valley, kmeans, minimum-error, a gray value, or none.")
 ]
 
-KMax = Annotated[int, Parameter(name="--k-max", converter=whole_number, help="The greatest number of classes.")]
+K_MAX_HELP = "The greatest number of classes; 16, or as many as there are gray levels."
+KMax = Annotated[int | None, Parameter(name="--k-max", converter=whole_number, help=K_MAX_HELP)]
 SHAPE_HELP = "Rows and columns, or slices, rows and columns."
-Shape = Annotated[tuple[int, ...], Parameter(name="--shape", consume_multiple=True, negative=(), help=SHAPE_HELP)]
+Shape = Annotated[tuple[str, ...], Parameter(name="--shape", consume_multiple=True, negative=(), help=SHAPE_HELP)]
 
 app = App(
     name="klevels",
@@ -287,7 +287,7 @@ def sweep(
 def demo(
     *,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="The folder to fill.")] = Path("demo"),
-    shape: Shape = (512, 512),
+    shape: Shape = ("512", "512"),
     seed: Annotated[int, Parameter(name="--seed", converter=whole_number, help="Another seed, another scan.")] = 0,
     json: Json = False,
     overwrite: Overwrite = False,

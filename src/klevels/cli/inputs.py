@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from klevels import io
@@ -50,14 +51,19 @@ def load_mask(path: Path | None, image: Image) -> NDArray[Any] | None:
     Returns
     -------
     ndarray of bool or None
-        Of the image's shape.
+        Of the image's shape; a color is inside unless it is black.
     """
     if path is None:
         return None
-    mask = load_image(path, gray=True)
-    if mask.shape != image.shape:
-        raise DataError(f"{path}: the mask has shape {mask.shape}, the image {image.shape}; give one of the same shape")
-    inside: NDArray[Any] = mask.data != 0
+    mask = io.read(path)
+    values = mask.data[..., :3] if "c" in mask.axes else mask.data
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(f"{path}: the mask has values that are not finite; give 0 outside and another number inside")
+    inside: NDArray[Any] = (values != 0).any(axis=-1) if "c" in mask.axes else values != 0
+    if inside.shape != image.shape:
+        raise DataError(
+            f"{path}: the mask has shape {inside.shape}, the image {image.shape}; give one of the same shape"
+        )
     return inside
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from klevels import io
 from klevels.errors import ParameterError
-from klevels.files import atomic_output, check_output
+from klevels.files import check_output, write_together
 from klevels.image import Image
 from klevels.record import record_path
 
@@ -58,6 +57,20 @@ class Outputs:
         if recorded:
             check_output(record_path(path), inputs=self._inputs, overwrite=self._overwrite)
 
+    def write_recorded(self, files: Mapping[Path, Writer], record: Callable[[], Mapping[str, Any]]) -> None:
+        """Write all files, each with the record beside it.
+
+        Parameters
+        ----------
+        files : mapping of Path to callable
+            What writes each file to the path it is given.
+        record : callable
+            Returns the record; called only if there is a file.
+        """
+        if files:
+            writer = json_writer(record())
+            self.write({**files, **{record_path(path): writer for path in files}})
+
     def write(self, files: Mapping[Path, Writer]) -> None:
         """Write all files beside their names, then give them their names.
 
@@ -66,9 +79,7 @@ class Outputs:
         files : mapping of Path to callable
             What writes each file to the path it is given.
         """
-        with ExitStack() as stack:
-            for path, writer in files.items():
-                writer(stack.enter_context(atomic_output(path, overwrite=self._overwrite)))
+        write_together(files, overwrite=self._overwrite)
 
 
 def image_writer(path: Path, image: Image) -> Writer:

@@ -71,20 +71,13 @@ def exit_code(error: BaseException) -> int:
 
 
 def _run(tokens: list[str], debug: bool) -> int:
-    from cyclopts import CycloptsError
-
-    from klevels.cli.app import app
-
     try:
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
-    except CycloptsError as error:
-        return _report(" ".join(str(error).split()), USAGE, error, debug)
+        return _parse_and_run(tokens, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left: nothing more to say
         return 0
     except KeyboardInterrupt as error:
-        return _report("interrupted; no output was changed", INTERRUPTED, error, debug)
+        return _report("interrupted", INTERRUPTED, error, debug)
     except MemoryError as error:
         return _report(f"out of memory ({error}); use a machine with more, or a smaller image", NO_MEMORY, error, debug)
     except SystemExit as stop:
@@ -94,6 +87,18 @@ def _run(tokens: list[str], debug: bool) -> int:
     except Exception as error:
         message = f"{type(error).__name__}: {error}; this is a fault of klevels: please report it with --debug"
         return _report(message, exit_code(error), error, debug)
+
+
+def _parse_and_run(tokens: list[str], debug: bool) -> int:
+    from cyclopts import CycloptsError
+
+    from klevels.cli.app import app
+
+    try:
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _report(" ".join(str(error).split()), USAGE, error, debug)
+    sys.stdout.flush()
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,19 @@ def segmentation(result: Segmentation, *, json: bool) -> None:
     _print_classes(result.model, result.labels)
     ignored = f", {result.n_ignored:,} left out" if result.n_ignored else ""
     print(f"{summary['n_voxels']:,} voxels{ignored}; explained variance {result.model.explained_variance:.4f}")
+    if result.model.explained_variance < 0:
+        print("the model fits worse than a single class: is this scan on the model's scale of gray?", file=sys.stderr)
+    if result.model.excess_bound:
+        print(
+            f"counted in bins: the inertia is at most {result.model.excess_bound / result.model.inertia:.1e} too high"
+        )
     return None
 
 
 def model(fitted: Levels, pooled: Histogram, *, json: bool) -> None:
     if json:
-        return _print_json({"k": fitted.k, **fitted.to_dict(), "n_voxels": pooled.n_voxels})
+        shares = {"fractions": fitted.fractions.tolist(), "explained_variance": fitted.explained_variance}
+        return _print_json({"k": fitted.k, **fitted.to_dict(), **shares, "n_voxels": pooled.n_voxels})
     _print_classes(fitted, None)
     print(f"{pooled.n_voxels:,} voxels; explained variance {fitted.explained_variance:.4f}")
     return None

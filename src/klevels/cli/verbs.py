@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import reduce
 from pathlib import Path
@@ -17,11 +16,11 @@ from klevels.cli.progress import Stages
 from klevels.core.count import histogram as count
 from klevels.core.noise import split_noise
 from klevels.core.selection import choose_k
-from klevels.errors import ParameterError
+from klevels.errors import DataError, ParameterError
 from klevels.pipeline import fit as fit_recipe
 from klevels.pipeline import segment as run
 from klevels.recipe import Recipe, Segmentation
-from klevels.record import identify, load_recipe, record_of, record_path
+from klevels.record import identify, load_recipe, record_of
 
 Nan = Literal["error", "ignore"]
 
@@ -43,8 +42,8 @@ def histogram(
     threads: int | None,
 ) -> None:
     outputs = Outputs(_present(path, mask), overwrite=overwrite)
-    outputs.claim(output, (".npz",), recorded=False)
-    outputs.claim(figure, FIGURE_SUFFIXES, recorded=False)
+    outputs.claim(output, (".npz",))
+    outputs.claim(figure, FIGURE_SUFFIXES)
     with Stages(3) as stage:
         stage("reading")
         image = load_image(path, gray=gray)
@@ -60,7 +59,7 @@ def histogram(
             from klevels import figures
 
             files[figure] = figure_writer(figure, figures.histogram(counted))
-        outputs.write(files)
+        outputs.write_recorded(files, lambda: record_of("histogram", None, None, [identify(path)], _of_mask(mask)))
     show.histogram(counted, image, json=json)
 
 
@@ -85,11 +84,9 @@ def segment(
             raise ParameterError("-k is missing; give the number of classes, or --recipe")
         asked = Recipe(k=k, noise=parse_noise(noise), nan=nan, gray=gray, mask=None if mask is None else str(mask))
     else:
-        if k is not None or noise != "none":
-            raise ParameterError("both --recipe and -k or --noise are given; give one of them")
-        asked = load_recipe(recipe)
-        if mask is not None:
-            asked = Recipe.from_dict({**asked.to_dict(), "mask": str(mask)})
+        if k is not None or noise != "none" or nan != "error" or gray:
+            raise ParameterError("both --recipe and -k, --noise, --nan or --gray are given; give one of them")
+        asked = load_recipe(recipe, mask=mask)
     _segment("segment", path, asked, output, figure, paint, json=json, overwrite=overwrite, threads=threads)
 
 
@@ -135,6 +132,9 @@ def fit(
             stage(f"counting {path.name}")
             with naming(path):
                 parts.append(count(load_image(path, gray=gray).data, nan=nan, threads=threads))
+        kinds = sorted({part.dtype.name for part in parts})
+        if len(kinds) > 1:
+            raise DataError(f"the scans are of dtypes {' and '.join(kinds)}; convert them to one scale of gray first")
         pooled = reduce(lambda a, b: a + b, parts)
         stage("fitting")
         with naming(paths[0]) if len(paths) == 1 else nullcontext():
@@ -148,7 +148,7 @@ def fit(
 def sweep(
     path: Path,
     *,
-    k_max: int,
+    k_max: int | None,
     noise: str,
     mask: Path | None,
     nan: Nan,
@@ -160,7 +160,7 @@ def sweep(
 ) -> None:
     method = parse_noise(noise)
     outputs = Outputs(_present(path, mask), overwrite=overwrite)
-    outputs.claim(figure, FIGURE_SUFFIXES, recorded=False)
+    outputs.claim(figure, FIGURE_SUFFIXES)
     with Stages(3) as stage:
         stage("reading")
         image = load_image(path, gray=gray)
@@ -175,15 +175,20 @@ def sweep(
 
             stage("drawing")
             drawn = figures.path(swept.k, swept.inertia, swept.explained_variance)
-            outputs.write({figure: figure_writer(figure, drawn)})
+            outputs.write_recorded(
+                {figure: figure_writer(figure, drawn)},
+                lambda: record_of("sweep", None, None, [identify(path)], _of_mask(mask)),
+            )
     show.sweep(swept, json=json)
 
 
-def demo(folder: Path, *, shape: Sequence[int], seed: int, json: bool, overwrite: bool) -> None:
+def demo(folder: Path, *, shape: Sequence[str], seed: int, json: bool, overwrite: bool) -> None:
     from klevels.demo import run_demo
 
+    if not all(side.isdecimal() for side in shape):
+        raise ParameterError(f"--shape is {' '.join(shape)}; give two or three whole numbers")
     with Stages(4) as stage:
-        summary = run_demo(folder, shape=shape, seed=seed, overwrite=overwrite, progress=stage)
+        summary = run_demo(folder, shape=[int(side) for side in shape], seed=seed, overwrite=overwrite, progress=stage)
     show.demo(summary, folder, json=json)
 
 
@@ -204,26 +209,20 @@ def _segment(
     outputs.claim(output, io.SUFFIXES)
     outputs.claim(paint, io.SUFFIXES)
     outputs.claim(figure, FIGURE_SUFFIXES)
-    writes = any(one is not None for one in (output, paint, figure))
-    with Stages(5) as stage, ThreadPoolExecutor(1) as beside:
-        identity = beside.submit(identify, path) if writes else None
+    with Stages(5) as stage:
         stage("reading")
         image = load_image(path, gray=recipe.gray)
         inside = load_mask(mask, image)
         with naming(path):
             result = run(image, recipe=recipe, mask=inside, threads=threads, progress=stage)
         stage("writing")
-        if identity is not None:
-            of_mask = None if mask is None else identify(mask)
-            record = record_of(verb, recipe, result.model, [identity.result()], of_mask)
-            outputs.write(_files(result, record, output, figure, paint))
+        files = _files(result, output, figure, paint)
+        outputs.write_recorded(files, lambda: record_of(verb, recipe, result.model, [identify(path)], _of_mask(mask)))
     show.segmentation(result, json=json)
 
 
-def _files(
-    result: Segmentation, record: Mapping[str, Any], output: Path | None, figure: Path | None, paint: Path | None
-) -> dict[Path, Writer]:
-    """Return what writes each output, and the record beside it."""
+def _files(result: Segmentation, output: Path | None, figure: Path | None, paint: Path | None) -> dict[Path, Writer]:
+    """Return what writes each output."""
     files: dict[Path, Writer] = {}
     if output is not None:
         files[output] = image_writer(output, result.labels)
@@ -234,7 +233,11 @@ def _files(
 
         sheet = figures.sheet(result.source, result.histogram, result.labels, result.model)
         files[figure] = figure_writer(figure, sheet)
-    return files | {record_path(path): json_writer(record) for path in files}
+    return files
+
+
+def _of_mask(mask: Path | None) -> dict[str, Any] | None:
+    return None if mask is None else identify(mask)
 
 
 def _present(*paths: Path | None) -> list[Path]:

@@ -14,7 +14,9 @@ from klevels.core.line import line_of
 
 FAR = 2.0**20
 """How many times as long as the densest half of its levels a line must be before its widest gap is looked at."""
-MOST_GAPS, MOST_CLASSES = 8, 256
+FEW_LEVELS = 64
+"""Up to so many levels the two closest stand for the densest half: looking at many gaps costs nothing then."""
+MOST_GAPS, MOST_CLASSES = 64, 256
 """So many gaps in turn are looked at, and only for so many classes; beyond, the kernel decides alone."""
 
 
@@ -79,8 +81,8 @@ def _cost(sums: ExactSums, edges: Sequence[int]) -> int:
 def _far_gap(histogram: Histogram) -> int | None:
     """Return the level above the widest gap of a line that is very long for the densest half of its levels."""
     levels = histogram.levels.astype(np.float64) / 2  # the difference of halves cannot overflow
-    half = len(levels) // 2
-    if half < 2:
+    half = len(levels) // 2 if len(levels) > FEW_LEVELS else 2
+    if len(levels) < 3:
         return None
     densest = float((levels[half - 1 :] - levels[: len(levels) - half + 1]).min())
     if not levels[-1] - levels[0] > FAR * densest:

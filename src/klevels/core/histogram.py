@@ -21,7 +21,7 @@ N_BINS = 65536
 """More distinct levels than this in 32- and 64-bit data are counted in bins."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Histogram:
     """The distinct gray levels of one or more images, with their counts.
 
@@ -69,6 +69,14 @@ class Histogram:
             array = np.asarray(getattr(self, name), dtype).view()
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        # Beyond, the 128 bits of a bin's sum of squares could overflow; it takes 2**40 voxels in a very wide bin.
+        if self.shift and 2 * self.shift + int(self.counts.max()).bit_length() > 128:
+            raise DataError("a bin holds too many voxels for exact sums; count fewer, or convert to a narrower dtype")
+
+    def __repr__(self) -> str:
+        kind = "levels" if self.shift == 0 else "bins"
+        low, high = self.bounds[0][0], self.bounds[1][-1]
+        return f"Histogram({self.n_voxels:,} voxels, {self.n_levels:,} {kind} from {low:g} to {high:g}, {self.dtype})"
 
     @classmethod
     def of(cls, values: ArrayLike, counts: ArrayLike | None = None) -> Histogram:

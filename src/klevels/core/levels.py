@@ -69,6 +69,8 @@ class Levels:
             array = np.array(getattr(self, name), dtype=dtype)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+            if array.ndim != 1:
+                raise ParameterError(f"{name} have {array.ndim} axes; give a list of numbers")
         n = len(self.centers)
         if not 1 <= n <= MAX_CLASSES or len(self.thresholds) != n - 1 or len(self.counts) != n:
             raise ParameterError(
@@ -80,7 +82,7 @@ class Levels:
             raise ParameterError("a center is not finite, or a count or an inertia is negative; fit again")
         if self.noise_threshold is not None and self.noise_threshold not in self.thresholds[:1]:
             raise ParameterError(f"noise_threshold is {self.noise_threshold}; give the first threshold, or None")
-        if np.isnan(self.thresholds).any() or (np.diff(self.thresholds) < 0).any():
+        if np.isnan(self.thresholds).any() or (self.thresholds[1:] < self.thresholds[:-1]).any():
             raise ParameterError(f"thresholds are {self.thresholds.tolist()}; give them in increasing order")
 
     @property
@@ -195,7 +197,7 @@ class Levels:
         -------
         Levels
             With the centers and thresholds of this one. The inertia is that about these centers, which nothing bounds:
-            `excess_bound` is None.
+            `excess_bound` is None. In binned data, a bin that a threshold divides counts as a whole in the inertia.
         """
         inner = np.searchsorted(histogram.bounds[0], self.thresholds, side="right").tolist()
         edges = [0, *inner, histogram.n_levels]
@@ -215,14 +217,14 @@ class Levels:
         Returns
         -------
         dict
-            Whose floats read back to the same bits.
+            Whose floats read back to the same bits. An inertia beyond float64 is None: JSON has no infinity.
         """
         return {
             "centers": self.centers.tolist(),
             "thresholds": self.thresholds.tolist(),
             "counts": self.counts.tolist(),
-            "inertia": self.inertia,
-            "total_inertia": self.total_inertia,
+            "inertia": _finite(self.inertia),
+            "total_inertia": _finite(self.total_inertia),
             "excess_bound": self.excess_bound,
             "noise_threshold": self.noise_threshold,
         }
@@ -252,8 +254,8 @@ class Levels:
                 np.asarray(stored["centers"], np.float64),
                 np.asarray(stored["thresholds"], np.float64),
                 np.array([operator.index(count) for count in stored["counts"]], np.int64),
-                inertia=float(stored["inertia"]),
-                total_inertia=float(stored["total_inertia"]),
+                inertia=math.inf if stored["inertia"] is None else float(stored["inertia"]),
+                total_inertia=math.inf if stored["total_inertia"] is None else float(stored["total_inertia"]),
                 excess_bound=None if excess is None else float(excess),
                 noise_threshold=None if noise is None else float(noise),
             )
@@ -298,3 +300,7 @@ class Levels:
             raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
         except (ValueError, OSError, RecursionError) as error:
             raise ReadError(f"{os.fspath(path)}: not a model ({error}); give a .json that klevels wrote") from error
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -19,6 +19,8 @@ NOISE_METHODS: tuple[NoiseMethod, ...] = ("valley", "kmeans", "minimum-error")
 N_SMOOTH_BINS = 256
 SMOOTHING = 2.0
 """Standard deviation, in bins of the 256, of the Gaussian that the valley is looked for with."""
+OUTERMOST = 1e-4
+"""The share of voxels at either end of the histogram in which no peak is looked for."""
 
 
 def split_noise(histogram: Histogram, method: NoiseMethod | float = "valley") -> float:
@@ -29,7 +31,8 @@ def split_noise(histogram: Histogram, method: NoiseMethod | float = "valley") ->
     histogram : Histogram
         With the noise as its darkest part.
     method : {"valley", "kmeans", "minimum-error"} or float
-        "valley": the lowest point between the darkest peak and the next, on 256 smoothed bins. "kmeans": between two
+        "valley": the lowest point between the darkest peak and the next, on 256 smoothed bins; values that were
+        clipped to the darkest level belong to the peak on whose slope they stand. "kmeans": between two
         classes of least squared error, which is Otsu's threshold. "minimum-error": between two normal distributions,
         after Kittler and Illingworth [1]_. A number is taken as it is.
 
@@ -71,24 +74,45 @@ def split_noise(histogram: Histogram, method: NoiseMethod | float = "valley") ->
 
 def _valley(histogram: Histogram) -> float:
     counts, edges = _even_bins(histogram)
+    if _is_clipped(counts):
+        counts[0] = counts[1]
+    cut = _lowest_between_peaks(counts)
+    if cut is None:
+        raise NoValleyError("the histogram has a single peak, so no valley; use kmeans, minimum-error or a gray value")
+    return float(edges[cut] / 2 + edges[cut + 1] / 2)
+
+
+def _is_clipped(counts: NDArray[np.float64]) -> bool:
+    """Tell whether the darkest bin stands out on the slope of a peak, not apart as an empty background does."""
+    if len(counts) < 3 or counts[0] <= 4 * counts[1:3].max():
+        return False
+    smooth = _smoothed(np.concatenate([counts[1:2], counts[1:]]))
+    peaks = _significant_peaks(smooth)
+    return bool(peaks) and bool(counts[1] >= 0.1 * smooth[peaks[0]])
+
+
+def _lowest_between_peaks(counts: NDArray[np.float64]) -> int | None:
+    """Return the lowest bin between the darkest peak and the next; the middle of several that are as low."""
     smooth = _smoothed(counts)
     peaks = _significant_peaks(smooth)
     if len(peaks) < 2:
-        raise NoValleyError("the histogram has a single peak, so no valley; use kmeans, minimum-error or a gray value")
+        return None
     first, second = peaks[:2]
     between = smooth[first : second + 1]
     lowest = np.flatnonzero(between <= between.min() * (1 + 1e-9))
-    middle = first + int(lowest[len(lowest) // 2])
-    return float(edges[middle] / 2 + edges[middle + 1] / 2)
+    return first + int(lowest[len(lowest) // 2])
 
 
 def _even_bins(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count in up to 256 bins of equal width, which few hot voxels at the bright end do not stretch."""
+    """Count in up to 256 bins of equal width; the outermost 0.01 % on either side are left out, and stretch nothing."""
     levels = histogram.levels.astype(np.float64)
     if len(levels) < 2:
         raise NoValleyError("there is a single gray level, so no valley; use an image with noise and signal")
-    below = np.cumsum(histogram.counts) <= 0.9999 * histogram.n_voxels
-    low, high = levels[0], levels[max(1, min(int(below.sum()), len(levels) - 1))]
+    so_far = np.cumsum(histogram.counts) / histogram.n_voxels
+    first = min(int(np.searchsorted(so_far, OUTERMOST)), len(levels) - 2)
+    last = max(int(np.searchsorted(so_far, 1 - OUTERMOST)), first + 1)
+    levels, counts = levels[first : last + 1], histogram.counts[first : last + 1]
+    low, high = levels[0], levels[-1]
     n_bins = N_SMOOTH_BINS
     if histogram.levels.dtype.kind == "i":  # as many whole levels in each bin as in the others: no comb
         step = max(1, math.ceil((high - low + 1) / N_SMOOTH_BINS))
@@ -97,7 +121,7 @@ def _even_bins(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.fl
     else:
         edges = np.linspace(low, high, n_bins + 1)
     where = np.clip(np.searchsorted(edges, levels, side="right") - 1, 0, n_bins - 1)
-    return np.bincount(where, histogram.counts, n_bins).astype(np.float64), edges
+    return np.bincount(where, counts, n_bins).astype(np.float64), edges
 
 
 def _smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:

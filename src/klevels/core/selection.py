@@ -13,8 +13,10 @@ from klevels.core.fit import fit_path
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 
+MOST_BY_DEFAULT = 16
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class KSweep:
     """The optimum for every k, and what each explains. Made by `choose_k`.
 
@@ -31,6 +33,10 @@ class KSweep:
     levels: tuple[Levels, ...]
     bic: NDArray[np.float64]
     silhouette: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        favored = ", ".join(f"{name} favors {k}" for name, k in self.advice.items())
+        return f"KSweep(k = 1 to {len(self.levels)}; {favored})"
 
     @property
     def k(self) -> NDArray[np.int64]:
@@ -58,7 +64,7 @@ class KSweep:
 
 
 def choose_k(
-    histogram: Histogram, k_max: int = 16, *, noise_threshold: float | None = None, threads: int | None = None
+    histogram: Histogram, k_max: int | None = None, *, noise_threshold: float | None = None, threads: int | None = None
 ) -> KSweep:
     """Compute what every number of classes up to `k_max` costs and explains.
 
@@ -66,10 +72,11 @@ def choose_k(
     ----------
     histogram : Histogram
         n distinct levels with their counts.
-    k_max : int
-        The greatest number of classes, 1 <= k_max <= n.
+    k_max : int, optional
+        The greatest number of classes, 1 <= k_max <= n; by default 16, or n where that is less.
     noise_threshold : float, optional
-        Levels up to this gray value are noise; the criteria are those of the signal.
+        Levels up to this gray value are noise. BIC and silhouette are then those of the signal; inertia and explained
+        variance are those of all classes.
     threads : int, optional
         How many threads to use; all processors by default.
 
@@ -102,12 +109,16 @@ def choose_k(
     >>> choose_k(Histogram.of([0, 1, 10, 11]), k_max=3).advice["silhouette"]
     2
     """
+    if k_max is None:
+        above = histogram if noise_threshold is None else histogram.split(noise_threshold)[1]
+        k_max = min(MOST_BY_DEFAULT, 1 if above is None else above.n_levels)
     path = fit_path(histogram, k_max, noise_threshold=noise_threshold, threads=threads)
     signal = histogram
     if path[0].noise_threshold is not None:
         signal = histogram.split(path[0].noise_threshold)[1] or histogram
     first = path[0].n_classes - 1
-    bic = [_bic(levels.counts[first:], levels.inertia - _noise_inertia(histogram, levels)) for levels in path]
+    noise_inertia = _noise_inertia(histogram, path[0])
+    bic = [_bic(levels.counts[first:], levels.inertia - noise_inertia) for levels in path]
     silhouette = [_silhouette(signal, levels.counts[first:], levels.centers[first:]) for levels in path]
     return KSweep(path, np.array(bic), np.array(silhouette))
 

@@ -12,7 +12,7 @@ from klevels.errors import ParameterError
 from klevels.files import StrPath, atomic_output, check_output, fingerprint, reading
 from klevels.image import Image
 from klevels.io import slices
-from klevels.io.formats import SUFFIXES, WRITABLE, format_of
+from klevels.io.formats import FORMATS, SUFFIXES, format_of
 from klevels.io.gray import to_gray
 
 __all__ = ["SUFFIXES", "atomic_output", "check_output", "describe", "encode", "fingerprint", "read", "to_gray", "write"]
@@ -126,7 +126,7 @@ def encode(path: StrPath, image: Image | NDArray[Any], part: Path) -> None:
         If no format has this suffix, or the format cannot hold this image.
     """
     output = Path(path)
-    family = next((one for one in WRITABLE if output.suffix.lower() in one.SUFFIXES), None)
+    family = next((one for one in FORMATS if output.suffix.lower() in one.SUFFIXES), None)
     if family is None:
         raise ParameterError(f"{output}: no format has the suffix {output.suffix!r}; use one of {', '.join(SUFFIXES)}")
     try:

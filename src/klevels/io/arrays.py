@@ -163,6 +163,8 @@ def _member(path: Path, archive: ZipFile) -> ZipInfo:
     named = [name for name in _NAMES if name in members] or arrays
     if len(named) != 1:
         found = ", ".join(arrays[:8]) or "none"
+        if {"keys", "counts", "rests"} <= set(arrays):
+            raise ReadError(f"{path}: is a saved histogram, not an image; load it with klevels.Histogram.load")
         raise ReadError(f"{path}: holds {len(arrays)} arrays ({found}); use one, or call one image or labels")
     member = members[named[0]]
     if member.compress_type not in (_STORED, _DEFLATED):

@@ -9,11 +9,11 @@ from klevels.errors import ReadError
 from klevels.image import Image
 from klevels.io import arrays, raster, tiff
 
-N_HEAD = 64  # bytes of a file that are enough to tell its format
+N_HEAD = 132  # bytes of a file that are enough to tell its format
 
 
 class Format(Protocol):
-    """What a module that reads one family of formats offers."""
+    """What a module that reads and writes one family of formats offers."""
 
     NAME: str
 
@@ -26,10 +26,6 @@ class Format(Protocol):
     def describe(self, path: Path) -> dict[str, object]:
         """Return facts about the file."""
 
-
-class WritableFormat(Format, Protocol):
-    """A format that can be written, too."""
-
     @property
     def SUFFIXES(self) -> tuple[str, ...]:
         """The suffixes that ask for this format, in lower case."""
@@ -38,9 +34,8 @@ class WritableFormat(Format, Protocol):
         """Write the image to the file."""
 
 
-WRITABLE: tuple[WritableFormat, ...] = (tiff, raster, arrays)
-FORMATS: tuple[Format, ...] = WRITABLE
-SUFFIXES = tuple(suffix for one in WRITABLE for suffix in one.SUFFIXES)
+FORMATS: tuple[Format, ...] = (tiff, raster, arrays)
+SUFFIXES = tuple(suffix for one in FORMATS for suffix in one.SUFFIXES)
 
 
 def format_of(path: Path) -> Format:
@@ -67,6 +62,8 @@ def format_of(path: Path) -> Format:
         head = stream.read(N_HEAD)
     if not head:
         raise ReadError(f"{path}: is empty; copy or export it again")
+    if head[128:132] == b"DICM":  # whose first 128 bytes are free, and often look like a TIFF file
+        raise ReadError(f"{path}: is a DICOM file, which is not read yet; convert it to TIFF")
     for one in FORMATS:
         if one.sniff(head):
             return one
