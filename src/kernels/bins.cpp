@@ -30,13 +30,16 @@ inline std::uint64_t key_of(double v) {
     return bits >> 63 ? ~bits : bits | sign_bit;
 }
 
-// Open addressing: a slot is empty while its count is 0. The sums lie apart, because few distinct keys never need them.
+// The bins, one behind the other, and where each key's bin is: open addressing, where slot 0 means none and b + 1 bin b.
 class Table {
 public:
-    explicit Table(std::size_t limit) : limit_(limit) { resize(1024); }
+    explicit Table(std::size_t limit) : limit_(limit) {
+        bins_.reserve(std::min(limit, std::size_t{65536}) + 1);  // pages that stay untouched cost nothing
+        resize(1024);
+    }
 
-    // Begins with bins as wide as these keys alone need, which is never too wide for them and others.
-    void begin(std::vector<std::uint64_t> keys) {
+    // Begins with bins as wide as these keys alone need, which is never too wide for them and others. Sorts the keys.
+    void begin(std::vector<std::uint64_t>& keys) {
         std::sort(keys.begin(), keys.end());
         std::array<std::size_t, 65> n_parted{};  // [b]: neighbors that the lowest b bits tell apart, and b - 1 do not
         for (std::size_t i = 1; i < keys.size(); ++i)
@@ -52,46 +55,36 @@ public:
         constexpr std::size_t batch = 32;
         for (std::size_t start = 0; start < n; start += batch) {
             const std::size_t end = std::min(n, start + batch);
+            for (std::size_t i = start; i < end; ++i) prefetch(&slots_[home_of(keys[i] >> shift_)]);
             for (std::size_t i = start; i < end; ++i) {
-                const std::size_t slot = home_of(keys[i] >> shift_);
-                prefetch(&slots_[slot]);
-                if (shift_ != 0) prefetch(&sums_[slot]);
+                const std::uint32_t bin = slots_[home_of(keys[i] >> shift_)];
+                prefetch(bins_.data() + (bin != 0 ? bin - 1 : 0));
             }
             for (std::size_t i = start; i < end; ++i) add(keys[i]);
         }
     }
 
-    void add(const Bin& other, unsigned shift) {
-        while (shift_ < shift) double_width();
-        Bin wide = other;
-        for (; shift < shift_; ++shift) wide = doubled(wide, shift);
-        insert(wide);
-        coarsen();
-    }
-
     void add(const Bins& other) {
-        for (const Bin& bin : other.bins) add(bin, other.shift);
+        for (const Bin& bin : other.bins) {
+            while (shift_ < other.shift) double_width();
+            Bin wide = bin;
+            for (unsigned shift = other.shift; shift < shift_; ++shift) wide = doubled(wide, shift);
+            merge(find(wide.key), wide);
+            coarsen();
+        }
     }
 
-    Bins sorted() const {
-        Bins result{shift_, occupied(), 0, 0};
-        std::sort(result.bins.begin(), result.bins.end(), [](const Bin& a, const Bin& b) { return a.key < b.key; });
-        return result;
+    Bins sorted() && {
+        slots_ = {};
+        std::sort(bins_.begin(), bins_.end(), [](const Bin& a, const Bin& b) { return a.key < b.key; });
+        return {shift_, std::move(bins_)};
     }
 
 private:
-    struct Slot {
-        std::uint64_t key = 0;
-        std::int64_t count = 0;
-    };
-    struct Sums {
-        Wide rest, rest2;
-    };
-
-    std::size_t limit_, n_bins_ = 0;
+    std::size_t limit_;
     unsigned shift_ = 0, slot_bits_ = 0;
-    std::vector<Slot> slots_;
-    std::vector<Sums> sums_;  // empty while shift_ is 0
+    std::vector<Bin> bins_;
+    std::vector<std::uint32_t> slots_;
 
     static void prefetch(const void* address) {
 #if defined(__GNUC__)
@@ -105,71 +98,67 @@ private:
         return static_cast<std::size_t>(key * 0x9e3779b97f4a7c15u >> (64 - slot_bits_));
     }
 
-    // The slot of a key, occupied from now on; the table never fills, because it grows at three quarters: at 65,536 bins
-    // it then has half as many slots as if it grew at half, and threads have one each.
-    std::size_t find(std::uint64_t key) {
+    // The slot that holds a key's bin, or the empty one where it belongs.
+    std::size_t slot_of(std::uint64_t key) const {
         std::size_t slot = home_of(key);
-        while (slots_[slot].count != 0) {
-            if (slots_[slot].key == key) return slot;
-            slot = (slot + 1) & (slots_.size() - 1);
-        }
-        if (4 * (n_bins_ + 1) > 3 * slots_.size()) {
-            resize(2 * slots_.size());
-            return find(key);
-        }
-        ++n_bins_;
-        slots_[slot].key = key;
+        while (slots_[slot] != 0 && bins_[slots_[slot] - 1].key != key) slot = (slot + 1) & (slots_.size() - 1);
         return slot;
     }
 
-    void add(std::uint64_t full_key) {
-        const std::size_t slot = find(full_key >> shift_);
-        ++slots_[slot].count;
-        if (shift_ != 0) {
-            const std::uint64_t rest = full_key & ((std::uint64_t{1} << shift_) - 1);
-            sums_[slot].rest += rest;
-            sums_[slot].rest2 += product(rest, rest);
+    // The bin of a key, made if there is none; the slots never fill, because they are doubled at three quarters.
+    Bin& find(std::uint64_t key) {
+        std::size_t slot = slot_of(key);
+        if (slots_[slot] != 0) return bins_[slots_[slot] - 1];
+        if (4 * (bins_.size() + 1) > 3 * slots_.size()) {
+            resize(2 * slots_.size());
+            slot = slot_of(key);
         }
+        bins_.push_back({key, 0, {}, {}});
+        slots_[slot] = static_cast<std::uint32_t>(bins_.size());
+        return bins_.back();
+    }
+
+    void add(std::uint64_t full_key) {
+        const std::uint64_t rest = full_key & ((std::uint64_t{1} << shift_) - 1);
+        Bin& bin = find(full_key >> shift_);
+        ++bin.count;
+        bin.rest += rest;
+        bin.rest2 += product(rest, rest);
         coarsen();
     }
 
-    void insert(const Bin& bin) {
-        const std::size_t slot = find(bin.key);
-        slots_[slot].count += bin.count;
-        if (shift_ != 0) {
-            sums_[slot].rest += bin.rest;
-            sums_[slot].rest2 += bin.rest2;
-        }
+    static void merge(Bin& bin, const Bin& other) {
+        bin.count += other.count;
+        bin.rest += other.rest;
+        bin.rest2 += other.rest2;
     }
 
-    std::vector<Bin> occupied() const {
-        std::vector<Bin> bins;
-        bins.reserve(n_bins_);
-        for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-            if (slots_[slot].count == 0) continue;
-            const Sums sums = shift_ != 0 ? sums_[slot] : Sums{};
-            bins.push_back({slots_[slot].key, slots_[slot].count, sums.rest, sums.rest2});
-        }
-        return bins;
+    void resize(std::size_t n_slots) {
+        slots_.assign(n_slots, 0);
+        slot_bits_ = static_cast<unsigned>(std::countr_zero(n_slots));
+        for (std::size_t b = 0; b < bins_.size(); ++b) slots_[slot_of(bins_[b].key)] = static_cast<std::uint32_t>(b + 1);
     }
-
-    void resize(std::size_t n_slots) { rebuild(n_slots, 0); }
-
-    void double_width() { rebuild(slots_.size(), 1); }
 
     void coarsen() {
-        while (n_bins_ > limit_) double_width();
+        while (bins_.size() > limit_) double_width();
     }
 
-    // Moves all bins to a table of n_slots, `by` (0 or 1) times twice as wide.
-    void rebuild(std::size_t n_slots, unsigned by) {
-        const std::vector<Bin> bins = occupied();
-        shift_ += by;
-        slots_.assign(n_slots, Slot{});
-        sums_.assign(shift_ != 0 ? n_slots : 0, Sums{});
-        slot_bits_ = static_cast<unsigned>(std::countr_zero(n_slots));
-        n_bins_ = 0;
-        for (const Bin& bin : bins) insert(by != 0 ? doubled(bin, shift_ - 1) : bin);
+    // In place: the bins that are kept never overtake those that are still to be read.
+    void double_width() {
+        std::fill(slots_.begin(), slots_.end(), 0u);
+        std::size_t n_kept = 0;
+        for (std::size_t b = 0; b < bins_.size(); ++b) {
+            const Bin wide = doubled(bins_[b], shift_);
+            const std::size_t slot = slot_of(wide.key);
+            if (slots_[slot] != 0) {
+                merge(bins_[slots_[slot] - 1], wide);
+            } else {
+                bins_[n_kept++] = wide;
+                slots_[slot] = static_cast<std::uint32_t>(n_kept);
+            }
+        }
+        bins_.resize(n_kept);
+        ++shift_;
     }
 
     static Bin doubled(const Bin& bin, unsigned shift) {
@@ -219,6 +208,7 @@ public:
 
     void add(const std::uint64_t* keys, std::size_t n) {
         if (begun_) return table_.add(keys, n);
+        if (waiting_.empty()) waiting_.reserve(enough + span_length);
         waiting_.insert(waiting_.end(), keys, keys + n);
         if (waiting_.size() >= enough) begin();
     }
@@ -226,11 +216,11 @@ public:
     // Hands over the bins, and frees the table: threads have one each, and they are merged one by one.
     Bins finish() {
         if (!begun_) begin();
-        return std::exchange(table_, Table(1)).sorted();
+        return std::move(table_).sorted();
     }
 
 private:
-    static constexpr std::size_t enough = std::size_t{1} << 18;
+    static constexpr std::size_t enough = std::size_t{1} << 17;
     Table table_;
     std::vector<std::uint64_t> waiting_;
     bool begun_ = false;
@@ -247,7 +237,9 @@ template <class T>
 Bins count_as(const Walk& walk, bool swap, bool masked, std::size_t limit, std::size_t n_threads) {
     const std::size_t n_blocks = block_count(walk);
     n_threads = std::max<std::size_t>(1, std::min({n_threads, n_blocks, std::size_t{16}}));  // each fills 6 MB of its own
-    std::vector<Counter> counters(n_threads, Counter(limit));
+    std::vector<Counter> counters;
+    counters.reserve(n_threads);
+    for (std::size_t t = 0; t < n_threads; ++t) counters.emplace_back(limit);
     parallel_blocks(n_blocks, n_threads, [&](std::size_t thread, std::size_t block) {
         selected_spans<T>(walk, masked, swap, block, [&](const T* x, std::size_t n) {
             std::uint64_t keys[span_length];
