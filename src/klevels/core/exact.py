@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -118,6 +117,8 @@ class ExactSums:
         float
             In squared gray values, rounded once.
         """
+        from fractions import Fraction
+
         unit = Fraction(2) ** self._exponent
         total = Fraction(0)
         for run, center in zip(runs, centers, strict=True):

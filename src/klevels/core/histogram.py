@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from klevels.core import _kernels
 from klevels.core.keys import bin_origins, key_kind, keys_of, values_of
 from klevels.core.voxels import check_dtype
 from klevels.errors import DataError, DataTypeError, InputMissingError, ReadError
-from klevels.files import atomic_output
 
 N_BINS = 65536
 """More distinct levels than this in 32- and 64-bit data are counted in bins."""
@@ -207,6 +205,8 @@ class Histogram:
         overwrite : bool
             Whether to replace a file that is there.
         """
+        from klevels.files import atomic_output  # not needed to count: an import of klevels stays light
+
         with atomic_output(path, overwrite=overwrite) as part, part.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -238,7 +238,7 @@ class Histogram:
             If the file does not hold a histogram; InputMissingError if there is no such file.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 loaded = cls(
                     stored["keys"].astype(np.uint64),
                     stored["counts"].astype(np.int64),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +15,6 @@ from klevels.core.exact import ExactSums
 from klevels.core.histogram import Histogram
 from klevels.core.labels import label_voxels, paint_labels
 from klevels.errors import InputMissingError, ParameterError, ReadError
-from klevels.files import atomic_output
 
 MAX_CLASSES = 65535
 """Labels are uint16 at most, and one label is kept for voxels that are left out."""
@@ -272,6 +269,10 @@ class Levels:
         overwrite : bool
             Whether to replace a file that is there.
         """
+        import json
+
+        from klevels.files import atomic_output  # not needed to label: an import of klevels stays light
+
         with atomic_output(path, overwrite=overwrite) as part:
             part.write_text(json.dumps({"klevels_model": 1, **self.to_dict()}, indent=2) + "\n", encoding="utf-8")
 
@@ -294,8 +295,11 @@ class Levels:
         ReadError
             If the file does not hold a model; InputMissingError if there is no such file.
         """
+        import json
+
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+            with open(path, encoding="utf-8") as file:
+                return cls.from_dict(json.load(file))
         except FileNotFoundError as error:
             raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
         except (ValueError, OSError, RecursionError) as error:
