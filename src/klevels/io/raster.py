@@ -153,7 +153,7 @@ def write(path: Path, image: Image) -> None:
     # Pillow does not say why writing to a file failed; encoding to memory leaves that to Python, which does.
     content = io.BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(data)).save(content, format="PNG")
-    path.write_bytes(content.getbuffer())
+    path.write_bytes(content.getvalue())
 
 
 def _kind(head: bytes) -> str | None:
