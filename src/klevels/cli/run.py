@@ -84,7 +84,7 @@ def _run(tokens: list[str], debug: bool) -> int:
         return stop.code if isinstance(stop.code, int) else 0
     except KlevelsError as error:
         return _report(str(error), exit_code(error), error, debug)
-    except Exception as error:
+    except Exception as error:  # whatever klevels did not foresee is its own fault, and says so in one line, too
         message = f"{type(error).__name__}: {error}; this is a fault of klevels: please report it with --debug"
         return _report(message, exit_code(error), error, debug)
 

@@ -250,6 +250,8 @@ class Histogram:
             _check_loaded(loaded)
         except FileNotFoundError as error:
             raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
+        except MemoryError:
+            raise
         except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for a broken file
             raise ReadError(
                 f"{os.fspath(path)}: not a saved histogram ({error}); give a .npz that klevels wrote"
