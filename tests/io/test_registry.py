@@ -66,7 +66,7 @@ def test_missing_input(tmp_path: Path) -> None:
         assert isinstance(caught.value, FileNotFoundError)
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(50), b"hello", b"RIFF1234WEBP", b"\0" * 99])
+@pytest.mark.parametrize("content", [b"", b"GIF90a" + bytes(50), b"hello", b"RIFF1234WEBP", b"\0" * 99])
 def test_unknown_format(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "scan.png"
     path.write_bytes(content)
@@ -75,7 +75,28 @@ def test_unknown_format(tmp_path: Path, content: bytes) -> None:
             verb(path)
         message = str(caught.value)
         assert message.startswith(f"{path}: is ")
-        assert not content or all(name in message for name in ("TIFF", "PNG", "JPEG", "BMP", "NPY", "NPZ", "folder"))
+        assert not content or all(
+            name in message for name in ("TIFF", "PNG", "JPEG", "BMP", "GIF", "NPY", "NPZ", "folder")
+        )
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_only_animations_have_frames(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write(path, DATA)
+    assert np.array_equal(read(path, frame=0).data, DATA)
+    for frame in (1, -1, 7):
+        with pytest.raises(ParameterError) as caught:
+            read(path, frame=frame)
+        assert str(caught.value) == f"{path}: frame is {frame}, but only frame 0 can be read"
+
+
+def test_a_frame_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputMissingError):
+        read(tmp_path / "a.gif", frame=0)
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    with pytest.raises(ReadError, match="cut short"):
+        read(tmp_path / "a.gif", frame=0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX system")

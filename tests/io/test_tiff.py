@@ -323,11 +323,10 @@ def images(draw: st.DrawFn) -> Image:
     """Draw an image of any kind that can be written."""
     axes = draw(st.sampled_from(["yx", "zyx", "yxc", "zyxc"]))
     shape = draw(st.tuples(*[st.integers(1, 9)] * len(axes.replace("c", ""))))
-    meta = {}
+    meta: dict[str, Any] = {}
     if axes.endswith("c"):
-        channels = draw(st.sampled_from([2, 3, 4]))
-        shape += (channels,)
-        meta = {} if channels == 3 else {"alpha": True}
+        shape += (draw(st.sampled_from([2, 3, 4, 5, 16])),)
+        meta = draw(st.sampled_from([{}, {"alpha": True}, {"alpha": True, "premultiplied": True}]))
     data = draw(arrays(draw(st.sampled_from(DTYPES[1:] if axes.endswith("c") else DTYPES)), shape))
     if meta:
         data[..., -1].flat[0] = 0  # alpha that is opaque everywhere is left out when it is read
@@ -348,7 +347,50 @@ def test_what_is_written_comes_back(tmp_path: Path, image: Image) -> None:
     back = tiff.read(path)
     assert (back.axes, back.spacing, back.unit, back.dtype) == (image.axes, image.spacing, image.unit, image.dtype)
     assert back.data.tobytes() == np.ascontiguousarray(image.data).tobytes()
+    assert {name: back.meta[name] for name in ("alpha", "premultiplied") if name in back.meta} == image.meta
     assert _facts(tiff.describe(path)) == _facts_of(back)
+
+
+@pytest.mark.parametrize("n_channels", [2, 3, 4, 5, 16])
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+@pytest.mark.parametrize("axes", ["yxc", "zyxc"])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_channels_as_others_read_them(tmp_path: Path, n_channels: int, dtype: str, axes: str, alpha: bool) -> None:
+    data = (RNG.random((2, 5, 7, n_channels)[4 - len(axes) :]) * 100).astype(dtype)
+    path = tmp_path / "a.tif"
+    tiff.write(path, Image(data, axes, meta={"alpha": alpha}))
+    with tifffile.TiffFile(path) as tif:
+        np.testing.assert_array_equal(np.squeeze(tif.asarray()), data)
+        page = tif.pages[0]
+        assert (page.samplesperpixel, page.planarconfig) == (n_channels, 1)
+        is_rgb = dtype in ("uint8", "uint16") and (n_channels == 4 or (n_channels == 3 and not alpha))
+        assert page.photometric == (2 if is_rgb else 1)
+        kinds = [int(kind) for kind in page.extrasamples]
+        assert len(kinds) == n_channels - (3 if is_rgb else 1)
+        assert kinds == [0] * (len(kinds) - alpha) + [2] * alpha
+        if tif.is_ome:
+            pixels = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]["Pixels"]
+            assert pixels["SizeC"] == pixels["Channel"]["SamplesPerPixel"] == n_channels
+    if axes == "yxc" and dtype == "uint8" and is_rgb and (alpha or n_channels == 3):
+        with PIL.Image.open(path) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), data)
+
+
+def test_constant_channels_are_kept_if_klevels_wrote_them(tmp_path: Path) -> None:
+    data = np.full((4, 5, 6), 7, np.uint16)
+    tiff.write(tmp_path / "a.tif", Image(data, "yxc"))
+    image = tiff.read(tmp_path / "a.tif")
+    assert (image.axes, image.meta.get("alpha")) == ("yxc", None)
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_opaque_alpha_beside_channels_is_left_out(tmp_path: Path) -> None:
+    data = RNG.integers(0, 200, (4, 5, 5), np.uint8)
+    data[..., -1] = 255
+    tiff.write(tmp_path / "a.tif", Image(data, "yxc", meta={"alpha": True}))
+    image = tiff.read(tmp_path / "a.tif")
+    assert "alpha" not in image.meta
+    np.testing.assert_array_equal(image.data, data[..., :4])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -397,8 +439,8 @@ def test_signed_volumes_are_ome_with_voxels(tmp_path: Path) -> None:
         (np.zeros((2, 2), complex), "yx"),
         (np.zeros((2, 2), "U3"), "yx"),
         (np.zeros((0, 2), np.uint8), "yx"),
-        (np.zeros((2, 2, 5), np.uint8), "yxc"),
-        (np.zeros((2, 2, 2), np.uint8), "yxc"),
+        (np.zeros((2, 2, 1), np.uint8), "yxc"),
+        (np.zeros((2, 2, 17), np.uint8), "yxc"),
         (np.zeros((2, 2, 3), bool), "yxc"),
     ],
 )

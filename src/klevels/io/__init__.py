@@ -12,33 +12,40 @@ from klevels.errors import ParameterError
 from klevels.files import StrPath, atomic_output, check_output, fingerprint, reading
 from klevels.image import Image
 from klevels.io import slices
-from klevels.io.formats import FORMATS, SUFFIXES, format_of
+from klevels.io.formats import FORMATS, SUFFIXES, count_frames, format_of, read_file
 from klevels.io.gray import to_gray
 
 __all__ = ["SUFFIXES", "atomic_output", "check_output", "describe", "encode", "fingerprint", "read", "to_gray", "write"]
 
 
-def read(path: StrPath, *, gray: bool = False) -> Image:
+def read(path: StrPath, *, gray: bool = False, frame: int | None = None) -> Image:
     """Read an image or a volume into memory.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A TIFF, PNG, JPEG, BMP, NPY or NPZ file, told by its first bytes and never by its name, or a folder of slices.
+        A TIFF, PNG, JPEG, BMP, GIF, NPY or NPZ file, told by its first bytes and never by its name, or a folder of
+        slices.
     gray : bool, default False
         Turn color into luminance, see `to_gray`.
+    frame : int, optional
+        The frame of an animated GIF to read, counted from 0, as viewers show it. Of an animated PNG, 0 is its default
+        image. Any other file has but frame 0.
 
     Returns
     -------
     Image
         The stored values in their own dtype. `spacing` is None unless the file states the size of a voxel.
+        ``meta["icc_profile"]`` holds the color profile, bytes, if there is one; it is never applied.
 
     Raises
     ------
     InputMissingError
         If there is no such file or folder.
     ReadError
-        If the file is broken, cut short, hostile, or of no known format.
+        If the file is broken, cut short, hostile, of no known format, or an animation of which no frame is asked for.
+    ParameterError
+        If there is no such frame.
 
     Examples
     --------
@@ -49,8 +56,10 @@ def read(path: StrPath, *, gray: bool = False) -> Image:
     (2, 3)
     """
     source = Path(path)
+    if frame is not None:
+        _check_frame(source, frame)
     with reading(source):
-        image = slices.read(source) if source.is_dir() else format_of(source).read(source)
+        image = slices.read(source) if source.is_dir() else read_file(source, frame)
     return to_gray(image) if gray else image
 
 
@@ -66,7 +75,8 @@ def describe(path: StrPath) -> dict[str, object]:
     -------
     dict
         ``format``, ``shape``, ``axes``, ``dtype`` (a str), ``spacing``, ``unit``, ``compression``, ``bytes`` (in
-        memory) and ``file_bytes`` (on disk), and further facts that only some formats have.
+        memory) and ``file_bytes`` (on disk), and further facts that only some formats have, such as ``frames``, the
+        number of frames of a GIF: the first is described.
 
     Raises
     ------
@@ -86,8 +96,8 @@ def write(path: StrPath, image: Image | NDArray[Any], *, overwrite: bool = False
     Parameters
     ----------
     path : str or os.PathLike
-        The output; its suffix chooses the format: .tif or .tiff, .png (2-D, 8 or 16 bits), .npy, or .npz. TIFF and NPZ
-        keep the size of the voxels.
+        The output; its suffix chooses the format: .tif or .tiff, .png (2-D, 8 or 16 bits), .npy (no color), or .npz.
+        TIFF and NPZ keep the size of the voxels, TIFF and PNG the color profile.
     image : Image or ndarray
         A plain array is taken as "yx" if it is 2-D and as "zyx" if it is 3-D.
     overwrite : bool, default False
@@ -133,6 +143,15 @@ def encode(path: StrPath, image: Image | NDArray[Any], part: Path) -> None:
         family.write(part, _as_image(output, image))
     except ParameterError as error:
         raise ParameterError(str(error) if str(error).startswith(str(output)) else f"{output}: {error}") from error
+
+
+def _check_frame(path: Path, frame: int) -> None:
+    """Refuse a frame that is not there."""
+    with reading(path):
+        n_frames = 1 if path.is_dir() else count_frames(path)
+    if frame not in range(n_frames):
+        found = f"there are {n_frames} frames; give 0 to {n_frames - 1}" if n_frames > 1 else "only frame 0 can be read"
+        raise ParameterError(f"{path}: frame is {frame!r}, but {found}")
 
 
 def _as_image(path: Path, image: Image | NDArray[Any]) -> Image:

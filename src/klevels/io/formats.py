@@ -38,6 +38,51 @@ FORMATS: tuple[Format, ...] = (tiff, raster, arrays)
 SUFFIXES = tuple(suffix for one in FORMATS for suffix in one.SUFFIXES)
 
 
+def read_file(path: Path, frame: int | None = None) -> Image:
+    """Read a file of any format.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    frame : int, optional
+        The frame of an animation, less than `count_frames`; of other files there is only one.
+
+    Returns
+    -------
+    Image
+        As its format's module reads it.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read, or is an animation of which no frame is asked for.
+    """
+    family = format_of(path)
+    return raster.read(path, frame) if family is raster else family.read(path)
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames there are to choose from.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    int
+        1 for all but an animated GIF.
+
+    Raises
+    ------
+    ReadError
+        If it is of no known format, or a broken GIF.
+    """
+    return raster.count_frames(path) if format_of(path) is raster else 1
+
+
 def format_of(path: Path) -> Format:
     """Return the format of a file, by its first bytes and never by its name.
 

@@ -64,7 +64,9 @@ def to_gray(image: Image) -> Image:
     data = _luminance(image.data) if n_colors == 3 else image.data[..., 0]
     if has_alpha:
         data = _without_transparent(data, image.data[..., -1])
-    meta = {key: value for key, value in image.meta.items() if key != "alpha"}
+    # The profile of a color image says nothing about luminance.
+    lost = ("alpha", "icc_profile") if n_colors == 3 else ("alpha",)
+    meta = {key: value for key, value in image.meta.items() if key not in lost}
     return Image(data, image.axes.replace("c", ""), image.spacing, image.unit, meta)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from klevels.errors import ReadError
+from klevels.io import icc
+from klevels.io.limits import check_size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
@@ -24,6 +26,8 @@ _ADAM7 = (  # for each pass of an interlaced image: first column, step, first ro
     (0, 1, 1, 2),
 )
 _KEPT_BYTES = 768  # the longest PLTE
+_KEPT_PROFILE_BYTES = icc.MAX_BYTES + (1 << 16)  # packed, a profile can only be a little longer
+_PILLOW_PROFILE_BYTES = 1 << 20  # Pillow refuses a file with a longer profile
 _BLOCK = 1 << 20
 
 
@@ -43,6 +47,12 @@ class PngHeader:
         Red, green and blue of each entry; empty without a palette.
     transparency : bytes
         The tRNS chunk: the alpha of palette entries, or the one color that is transparent. Empty without one.
+    profile : bytes
+        The ICC profile. Empty if there is none, or it cannot be unpacked.
+    suits_pillow : bool
+        Whether the profile is no reason for Pillow to refuse the file.
+    n_frames : int
+        How many frames an animation has; 0 if it is none.
     """
 
     width: int
@@ -51,17 +61,18 @@ class PngHeader:
     color_type: int
     palette: bytes
     transparency: bytes
+    profile: bytes
+    suits_pillow: bool
+    n_frames: int
 
 
-def read_png_header(path: Path, max_bytes: int) -> PngHeader:
+def read_png_header(path: Path) -> PngHeader:
     """Check that a PNG file is whole, and return its header.
 
     Parameters
     ----------
     path : Path
         The file.
-    max_bytes : int
-        The largest size of the decoded pixels.
 
     Returns
     -------
@@ -71,8 +82,8 @@ def read_png_header(path: Path, max_bytes: int) -> PngHeader:
     Raises
     ------
     ReadError
-        If the header makes no sense or claims too many pixels, a chunk's checksum does not match, pixels are missing,
-        or the image is animated.
+        If the header makes no sense or claims too many pixels, a chunk's checksum does not match, or pixels are
+        missing.
 
     Notes
     -----
@@ -86,17 +97,47 @@ def read_png_header(path: Path, max_bytes: int) -> PngHeader:
         if name != b"IHDR" or len(content) != 13:
             raise ReadError(f"{path}: this PNG has no header; copy or export it again")
         width, height, bits, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", content)
-        _check_header(path, width, height, bits, color_type, max_bytes)
+        if bits not in _BITS.get(color_type, ()):
+            raise ReadError(f"{path}: no PNG has {bits} bits of color type {color_type}; copy or export it again")
+        n_channels = 3 if color_type == PALETTE else _CHANNELS[color_type]
+        check_size(path, width, height, n_channels * (2 if bits == 16 else 1))
         counter = _ByteCounter(_n_stored_bytes(width, height, bits * _CHANNELS[color_type], bool(interlaced)))
         while name != b"IEND":
             name, content = _read_chunk(path, stream, counter)
             chunks.setdefault(name, content)
-    if b"acTL" in chunks:
-        raise ReadError(f"{path}: is an animated PNG; save its frames as a folder of PNG files")
     if not counter.is_complete():
         raise ReadError(f"{path}: pixels are missing from this PNG; copy or export it again")
     palette = chunks.get(b"PLTE", b"") if color_type == PALETTE else b""
-    return PngHeader(width, height, bits, color_type, palette, chunks.get(b"tRNS", b""))
+    profile = _unpack_profile(chunks.get(b"iCCP", b""))
+    suits_pillow = b"iCCP" not in chunks or 0 < len(profile) <= _PILLOW_PROFILE_BYTES
+    n_frames = max(1, int.from_bytes(chunks[b"acTL"][:4], "big")) if b"acTL" in chunks else 0
+    transparency = chunks.get(b"tRNS", b"")
+    return PngHeader(width, height, bits, color_type, palette, transparency, profile, suits_pillow, n_frames)
+
+
+def without_profile(path: Path) -> bytes:
+    """Return the content of a PNG file, less its ICC profile.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `read_png_header` has checked.
+
+    Returns
+    -------
+    bytes
+        A PNG file of the same pixels.
+    """
+    content = memoryview(path.read_bytes())
+    kept = [content[: len(SIGNATURE)]]
+    start, name = len(SIGNATURE), b""
+    while name != b"IEND":
+        length, name = struct.unpack_from(">I4s", content, start)
+        stop = start + 12 + length
+        if name != b"iCCP":
+            kept.append(content[start:stop])
+        start = stop
+    return b"".join(kept)
 
 
 class _ByteCounter:
@@ -115,17 +156,17 @@ class _ByteCounter:
         return self._n_missing <= 0 or self._n_missing <= len(self._inflate.flush())
 
 
-def _check_header(path: Path, width: int, height: int, bits: int, color_type: int, max_bytes: int) -> None:
-    if bits not in _BITS.get(color_type, ()):
-        raise ReadError(f"{path}: no PNG has {bits} bits of color type {color_type}; copy or export it again")
-    if not (width and height):
-        raise ReadError(f"{path}: this PNG is {width} x {height} pixels; an image needs at least one")
-    n_bytes = width * height * (3 if color_type == PALETTE else _CHANNELS[color_type]) * (2 if bits == 16 else 1)
-    if n_bytes > max_bytes:
-        raise ReadError(
-            f"{path}: claims {width} x {height} pixels, {n_bytes >> 20} MB; "
-            f"at most {max_bytes >> 20} MB are decoded: save it as TIFF if it is genuine"
-        )
+def _unpack_profile(content: bytes) -> bytes:
+    """Return the profile in an iCCP chunk; none if it is damaged or huge, for pixels can be read without."""
+    _, _, packed = content.partition(b"\0")
+    if packed[:1] != b"\0":  # the method: deflate
+        return b""
+    inflate = zlib.decompressobj()
+    try:
+        profile = inflate.decompress(packed[1:], icc.MAX_BYTES + 1)
+    except zlib.error:
+        return b""
+    return profile if inflate.eof and len(profile) <= icc.MAX_BYTES else b""
 
 
 def _n_stored_bytes(width: int, height: int, bits_per_pixel: int, interlaced: bool) -> int:
@@ -143,9 +184,10 @@ def _read_chunk(path: Path, stream: BinaryIO, counter: _ByteCounter | None = Non
     length, name = struct.unpack(">I4s", _read_exactly(path, stream, 8))
     checksum = zlib.crc32(name)
     kept = b""
+    n_kept = _KEPT_PROFILE_BYTES if name == b"iCCP" else _KEPT_BYTES
     while length:
         block = _read_exactly(path, stream, min(length, _BLOCK))
-        kept += block[: _KEPT_BYTES - len(kept)]
+        kept += block[: n_kept - len(kept)]
         checksum = zlib.crc32(block, checksum)
         length -= len(block)
         if name == b"IDAT" and counter is not None:

@@ -14,7 +14,7 @@ from klevels.files import reading, visible_files
 from klevels.image import Image
 from klevels.io.formats import FORMATS, N_HEAD, format_of
 
-_SLICE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy"}
+_SLICE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".npy"}
 
 
 def read(path: Path) -> Image:
@@ -49,11 +49,15 @@ def read(path: Path) -> Image:
     first = _read_slice(files[0])
     data = np.empty((len(files), *first.shape), first.dtype)
     data[0] = first.data
+    has_one_profile = True
     for i, file in enumerate(files[1:], start=1):
         one = _read_slice(file)
         _check_alike(files[0], first, file, one)
         data[i] = one.data
+        has_one_profile &= one.meta.get("icc_profile") == first.meta.get("icc_profile")
     meta = {**first.meta, "n_slices": len(files)}
+    if not has_one_profile:
+        meta.pop("icc_profile", None)
     if first.spacing is not None:
         meta |= {"spacing_yx": first.spacing, "unit_yx": first.unit}
     return Image(data, "z" + first.axes, meta=meta)
@@ -84,6 +88,9 @@ def describe(path: Path) -> dict[str, object]:
     shape, axes = facts["shape"], str(facts["axes"])
     if axes.startswith("z") or not isinstance(shape, tuple):
         raise ReadError(_volume_message(files[0], shape))
+    n_frames = facts.pop("frames", 1)
+    if n_frames != 1:
+        raise ReadError(f"{files[0]}: is an animation of {n_frames} frames; save each frame as a file of its own")
     n_bytes = math.prod(shape) * np.dtype(str(facts["dtype"])).itemsize * len(files)
     return facts | {
         "shape": (len(files), *shape),

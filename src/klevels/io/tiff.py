@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from klevels.image import Image
+from klevels.io import icc
 from klevels.io.tiff_checks import NAMES, check_bomb, check_chain, refusing
 from klevels.io.tiff_colors import PALETTE, n_channels, palette, to_colors, upright
 from klevels.io.tiff_decode import decode
@@ -58,12 +59,13 @@ def read(path: Path) -> Image:
         looked up. Thumbnails and levels of pyramids are left out. `spacing` is None unless the file states the size of
         a voxel along every axis; if only that within slices is known, it is meta["spacing_yx"], in meta["unit_yx"].
         meta["alpha"] is True where the last channel is alpha; alpha that is opaque everywhere is left out.
+        meta["icc_profile"] is the color profile, bytes, if there is one.
 
     Raises
     ------
     ReadError
         If the file is damaged, incomplete, a decompression bomb, or not certain in its meaning: other colors than gray
-        and RGB, several channels, times or series. Nothing that is missing is filled in.
+        and RGB, several channels (unless klevels wrote them), times or series. Nothing that is missing is filled in.
 
     See Also
     --------
@@ -76,7 +78,7 @@ def read(path: Path) -> Image:
         check_chain(path)
         with TiffFile(path) as tif:
             pages, meaning = _plan(tif, path)
-            values, meta = to_colors(decode(pages, path), pages.first)
+            values, meta = to_colors(decode(pages, path), pages.first, all_count=meaning.has_channels)
             return _as_image(values, pages, meaning, meta)
 
 
@@ -106,7 +108,7 @@ def describe(path: Path) -> dict[str, object]:
         with TiffFile(path) as tif:
             pages, meaning = _plan(tif, path)
             page = pages.first
-            channels = n_channels(page)
+            channels = n_channels(page, all_count=meaning.has_channels)
             dtype = palette(page).dtype if page.photometric == PALETTE else dtype_of(page)
             plane = (page.imagelength, page.imagewidth)
             plane = plane[::-1] if _is_turned(page) else plane
@@ -132,7 +134,7 @@ def _plan(tif: TiffFile, path: Path) -> tuple[Pages, Meaning]:
     meaning = find_meaning(pages.first, pages.n_pages)
     if meaning.n_planes > pages.n_pages:
         pages = stacked(pages, meaning.n_planes, path)
-    n_channels(pages.first)  # refuses colors that are not certain
+    n_channels(pages.first, all_count=meaning.has_channels)  # refuses colors that are not certain
     n_copies = 4 if pages.first.photometric == PALETTE else 1  # the indices and three colors
     check_bomb(pages.n_bytes * n_copies, path.stat().st_size)
     return pages, meaning
@@ -143,6 +145,7 @@ def _as_image(values: NDArray[Any], pages: Pages, meaning: Meaning, meta: dict[s
     page = pages.first
     values = upright(values, _orientation(page))
     meta = {"format": NAME, "compression": NAMES[int(page.compression)], "bits": page.bitspersample} | meta
+    meta |= icc.as_meta(page.tags.valueof(34675))
     if meaning.spacing_yx is not None:
         meta |= {"spacing_yx": meaning.spacing_yx, "unit_yx": meaning.unit_yx}
     axes = _axes(meaning, has_channels=values.ndim == 4)

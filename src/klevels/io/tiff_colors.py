@@ -10,18 +10,20 @@ from numpy.typing import NDArray
 from klevels.errors import ReadError
 from klevels.io.tiff_pages import dtype_of
 
-MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
+MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
 JPEG = 7
 ALPHA = {1: "premultiplied", 2: "straight", 999: "straight"}  # 999 is what Corel Draw writes for straight alpha
 
 
-def n_channels(page: Any) -> int:
+def n_channels(page: Any, *, all_count: bool) -> int:
     """Return how many channels the image of a page has; 0 for gray.
 
     Parameters
     ----------
     page : TiffPage
         A checked page.
+    all_count : bool
+        Whether samples of unspecified kind are channels.
 
     Returns
     -------
@@ -36,11 +38,11 @@ def n_channels(page: Any) -> int:
     n_color = _n_color(page)
     if page.photometric == PALETTE:
         return 0 if is_gray(palette(page)) else 3
-    n_alpha = sum(kind in ALPHA for kind in _extra_samples(page))
-    return 0 if n_color + n_alpha == 1 else n_color + n_alpha
+    n_extra = sum(all_count or kind in ALPHA for kind in _extra_samples(page))
+    return 0 if n_color + n_extra == 1 else n_color + n_extra
 
 
-def to_colors(samples: NDArray[Any], page: Any) -> tuple[NDArray[Any], dict[str, object]]:
+def to_colors(samples: NDArray[Any], page: Any, *, all_count: bool) -> tuple[NDArray[Any], dict[str, object]]:
     """Turn samples into gray levels, 0 being black, or into colors.
 
     Parameters
@@ -49,6 +51,8 @@ def to_colors(samples: NDArray[Any], page: Any) -> tuple[NDArray[Any], dict[str,
         As decoded; may be changed in place.
     page : TiffPage
         A checked page.
+    all_count : bool
+        Whether samples of unspecified kind are channels.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def to_colors(samples: NDArray[Any], page: Any) -> tuple[NDArray[Any], dict[str,
     Gray levels are not scaled: 12 bits give 0 to 4095, one bit gives bool. "Min is white" is inverted. A palette is
     looked up: uint8 if it holds 8-bit colors, as nearly all do, else uint16; gray if all its entries are gray. Extra
     samples of unspecified kind are left out if they are constant over the image; if not they may be anything, such as
-    another channel, and the file is refused.
+    another channel, and the file is refused unless its description says that they are channels.
     """
     n_color = _n_color(page)
     if page.photometric == PALETTE:
@@ -76,7 +80,9 @@ def to_colors(samples: NDArray[Any], page: Any) -> tuple[NDArray[Any], dict[str,
     meta: dict[str, object] = {}
     for index, kind in enumerate(_extra_samples(page), n_color):
         extra = samples[..., index]
-        if kind not in ALPHA:
+        if kind not in ALPHA and all_count:
+            kept.append(index)
+        elif kind not in ALPHA:
             if (extra != extra.flat[0]).any():
                 raise ReadError(
                     f"has {page.samplesperpixel} samples a pixel, and sample {index + 1} is of unspecified kind and not"
@@ -190,6 +196,8 @@ def _n_color(page: Any) -> int:
     needed = {MINISWHITE: 1, MINISBLACK: 1, PALETTE: 1, RGB: 3, YCBCR: 3}.get(photometric)
     if needed is None:
         name = getattr(photometric, "name", photometric)
+        if photometric == SEPARATED:
+            raise ReadError(f"is CMYK or another set of inks ({name}), made for print; convert it to RGB or gray first")
         raise ReadError(f"has colors of kind {name}; gray, RGB, palettes and JPEG's YCbCr are read; convert it to RGB")
     if n_samples < needed:
         raise ReadError(f"is RGB with {n_samples} samples a pixel; 3 are needed; save it again")

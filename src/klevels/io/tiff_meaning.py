@@ -42,6 +42,8 @@ class Meaning:
         The pixel size of a volume whose slice distance is unknown; its unit is `unit_yx`.
     unit_yx : str or None
         See `spacing_yx`.
+    has_channels : bool
+        Whether klevels itself noted that the samples of a pixel are channels, so that each counts.
     """
 
     n_planes: int
@@ -50,6 +52,7 @@ class Meaning:
     unit: str | None = None
     spacing_yx: tuple[float, float] | None = None
     unit_yx: str | None = None
+    has_channels: bool = False
 
 
 def find_meaning(page: Any, n_pages: int) -> Meaning:
@@ -105,7 +108,8 @@ def _own(page: Any, meaning: Meaning) -> Meaning | None:
         raise ReadError(f"has {meaning.n_planes} pages but notes axes {note['axes']!r}; save it again")
     if spacing is not None and (len(spacing) != 2 + is_volume or not all(math.isfinite(s) and s > 0 for s in spacing)):
         raise ReadError(f"notes the spacing {spacing}; {2 + is_volume} positive numbers are needed; save it again")
-    return Meaning(meaning.n_planes, is_volume, spacing, None if unit is None else str(unit))
+    unit = None if unit is None else str(unit)
+    return Meaning(meaning.n_planes, is_volume, spacing, unit, has_channels=note["axes"].endswith("c"))
 
 
 def _imagej(page: Any, n_pages: int) -> Meaning:

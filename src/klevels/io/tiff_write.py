@@ -10,6 +10,7 @@ import numpy as np
 
 from klevels.errors import ParameterError
 from klevels.image import Image
+from klevels.io import icc
 from klevels.io.tiff_meaning import SOFTWARE
 
 IMAGEJ = ("uint8", "uint16", "float32")  # the gray values of ImageJ
@@ -18,6 +19,8 @@ OME_TYPES = {"bool": "bit", "float32": "float", "float64": "double"} | {
 }
 OTHER = ("float16", "int64", "uint64")  # plain TIFF; neither ImageJ nor OME has a name for them
 ALL_PAGES_BYTES = 2**32 - 2**26  # ImageJ knows no BigTIFF: of larger stacks, only the first page can be addressed
+RGB_TYPES = ("uint8", "uint16")
+MAX_CHANNELS = 16
 IMAGEJ_UNITS = {"µm": "um"}  # the description must be ASCII
 
 
@@ -29,7 +32,8 @@ def write(path: Path, image: Image) -> None:
     path : Path
         The file to write; what is there is replaced.
     image : Image
-        Gray, RGB, or either with alpha where meta["alpha"] is true; bool, integers, or float16 to float64.
+        Gray, or 2 to 16 channels, of which the last is alpha where meta["alpha"] is true; integers, float16 to float64,
+        or, if gray, bool.
 
     Raises
     ------
@@ -42,19 +46,27 @@ def write(path: Path, image: Image) -> None:
     64-bit integers. All are uncompressed: ImageJ reads no compressed stacks, and they are written and read at the speed
     of the disk. Above 4 GB ImageJ's flavor keeps all slices behind one page, the others become BigTIFF. The same image
     gives the same bytes. The exact spacing and axes stand in the Software tag, as JSON: resolution tags are fractions.
+
+    Three channels of uint8 or uint16 are RGB, and so are the first three of four; other channels are samples of a gray
+    pixel, the first of them gray and the others of unspecified kind, which viewers show one by one or leave out.
+    meta["icc_profile"] is embedded where it suits the colors.
     """
     import tifffile
 
     data = np.asarray(image.data)
     _check(image)
-    is_color = image.axes.endswith("c")
-    extra = "unassalpha" if is_color and data.shape[-1] in (2, 4) else None
-    if image.meta.get("premultiplied"):
-        extra = extra and "assocalpha"
+    has_channels = image.axes.endswith("c")
+    n_channels = data.shape[-1] if has_channels else 1
+    has_alpha = has_channels and bool(image.meta.get("alpha"))
+    is_rgb = n_channels - has_alpha in (3, 4) and n_channels <= 4 and data.dtype.name in RGB_TYPES
+    extra = [0] * (n_channels - (3 if is_rgb else 1))
+    if has_alpha:
+        extra[-1] = 1 if image.meta.get("premultiplied") else 2
     options: dict[str, Any] = {
-        "photometric": "rgb" if is_color and data.shape[-1] >= 3 else "minisblack",
-        "planarconfig": "contig" if is_color else None,
-        "extrasamples": extra and [extra],
+        "photometric": "rgb" if is_rgb else "minisblack",
+        "planarconfig": "contig" if has_channels else None,
+        "extrasamples": extra or None,
+        "iccprofile": icc.to_embed(image, n_channels - has_alpha),
         "software": f"{SOFTWARE} {json.dumps({'axes': image.axes, 'spacing': image.spacing, 'unit': image.unit})}",
         "byteorder": "<",
     }
@@ -79,17 +91,13 @@ def _check(image: Image) -> None:
         raise ParameterError(f"the shape is {image.shape}; an image needs at least one pixel")
     if image.axes.endswith("c") and name == "bool":
         raise ParameterError("the dtype is bool, and the image has colors; convert it to uint8")
-    channels = image.shape[-1]
-    allowed = (2, 4) if image.meta.get("alpha") else (3,)
-    if image.axes.endswith("c") and channels not in allowed:
-        raise ParameterError(
-            f"there are {channels} channels; TIFF is written with 3, or with 2 or 4 where meta['alpha'] is true"
-        )
+    if image.axes.endswith("c") and not 2 <= image.shape[-1] <= MAX_CHANNELS:
+        raise ParameterError(f"there are {image.shape[-1]} channels; TIFF is written with 2 to {MAX_CHANNELS}, or gray")
 
 
 def _suits_imagej(image: Image) -> bool:
     if image.axes.endswith("c"):
-        return image.dtype == np.uint8 and image.shape[-1] == 3
+        return image.dtype == np.uint8 and image.shape[-1] == 3 and not image.meta.get("alpha")
     return image.dtype.name in IMAGEJ
 
 
