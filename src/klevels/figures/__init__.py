@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from klevels.figures.files import save
+from klevels.figures.posters import poster, swatches
+from klevels.figures.scans import channels
 from klevels.figures.sheets import compare, histogram, path, phases, sheet
 
-__all__ = ["compare", "histogram", "path", "phases", "save", "sheet"]
+__all__ = [
+    "channels",
+    "compare",
+    "histogram",
+    "path",
+    "phases",
+    "poster",
+    "save",
+    "sheet",
+    "swatches",
+]

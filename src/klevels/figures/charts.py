@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from klevels.core.levels import Levels
 from klevels.figures.bins import rebin
 from klevels.figures.colors import IGNORED, NOISE, hex_color
 from klevels.figures.style import LINE, SMALL, size_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from klevels.core.histogram import Histogram
-    from klevels.core.levels import Levels
+    from klevels.core.palette import Palette
 
 VARIANCE = "#b34700"  # far in lightness and hue from black, for every kind of color vision
 MANY = 16  # phases, beyond which lines and markers are finer
@@ -58,7 +59,7 @@ def draw_histogram(
     else:
         axes.set_ylim(0.0, highest * (1 + HEADROOM))
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))  # 1.5M: large counts would not fit beside the axis
-    _thin(axes)
+    thin(axes)
     axes.spines["right"].set_visible(False)
     if levels is not None and colors is not None:
         _draw_levels(axes, levels, colors)
@@ -94,7 +95,7 @@ def _draw_levels(axes: Axes, levels: Levels, colors: NDArray[np.uint8]) -> None:
     key.set(sizes=[22], edgecolor="black", linewidth=LINE)
     handles.append(key)
     axes.set_xlim(left, right)
-    _key(axes, handles)
+    draw_key(axes, handles)
 
 
 def draw_path(
@@ -132,8 +133,8 @@ def draw_path(
     other.set_ylim(-4, 104)
     other.tick_params(axis="y", colors=VARIANCE)
     for each in (axes, other):
-        _thin(each)
-    _key(axes, [*inertia_line, *variance_line])
+        thin(each)
+    draw_key(axes, [*inertia_line, *variance_line])
 
 
 def legend_height(n_classes: int, width: float, *, ignored: bool) -> float:
@@ -157,14 +158,14 @@ def legend_height(n_classes: int, width: float, *, ignored: bool) -> float:
     return -(-n_entries // _columns(n_entries, width)) * ENTRY_HEIGHT + 0.12
 
 
-def draw_legend(axes: Axes, levels: Levels, colors: NDArray[np.uint8], *, ignored: bool) -> None:
+def draw_legend(axes: Axes, levels: Levels | Palette, colors: NDArray[np.uint8], *, ignored: bool) -> None:
     """Name the phases and their fractions.
 
     Parameters
     ----------
     axes : Axes
         A strip of `legend_height`, on a figure whose size is settled.
-    levels : Levels
+    levels : Levels or Palette
         With the fractions. Of more than 96 phases only some are named.
     colors : ndarray of uint8, shape (n_classes, 3)
         Red, green, blue of each phase.
@@ -173,9 +174,9 @@ def draw_legend(axes: Axes, levels: Levels, colors: NDArray[np.uint8], *, ignore
     """
     from matplotlib.patches import Patch
 
-    noise = levels.noise_threshold is not None
+    noise = isinstance(levels, Levels) and levels.noise_threshold is not None
     entries: list[tuple[Sequence[int] | NDArray[np.uint8], str]] = [
-        (colors[i], f"{i}{' noise' if noise and i == 0 else ''}: {_percent(levels.fractions[i])}")
+        (colors[i], f"{i}{' noise' if noise and i == 0 else ''}: {percent(levels.fractions[i])}")
         for i in _named(len(colors))
     ]
     if ignored:
@@ -210,20 +211,51 @@ def _columns(n_entries: int, width: float) -> int:
     return -(-n_entries // n_rows)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share in percent.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+
+    Returns
+    -------
+    str
+        Such as "12.3 %".
+
+    Examples
+    --------
+    >>> percent(0.12345), percent(0.0001), percent(0.0)
+    ('12.3 %', '< 0.1 %', '0.0 %')
+    """
     return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
-def _thin(axes: Axes) -> None:
-    """Draw thin ticks and spines, and none on top."""
+def thin(axes: Axes) -> None:
+    """Draw thin ticks and spines, and none on top.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of a chart.
+    """
     axes.tick_params(width=LINE, labelsize=SMALL)
     axes.tick_params(which="minor", width=LINE / 2)
     axes.spines[:].set_linewidth(LINE)
     axes.spines["top"].set_visible(False)
 
 
-def _key(axes: Axes, handles: Sequence[Any]) -> None:
-    """Say in one line above the axes what the lines and markers are."""
+def draw_key(axes: Axes, handles: Sequence[Any]) -> None:
+    """Say in one line above the axes what the lines and markers are.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of a chart.
+    handles : sequence of Artist
+        Each with its label.
+    """
     axes.legend(
         handles=handles,
         loc="lower right",

@@ -47,7 +47,14 @@ class Page:
 
 
 def page_of_pictures(
-    scan: Image, planes: tuple[Plane, ...], names: Sequence[str], *, width: float, strips: Sequence[float] = ()
+    scan: Image,
+    planes: tuple[Plane, ...],
+    names: Sequence[str],
+    *,
+    width: float,
+    strips: Sequence[float] = (),
+    columns: int | None = None,
+    title_width: float = TITLE_WIDTH,
 ) -> Page:
     """Lay out pictures of the same planes, all on one scale, with titles, a scale bar, and strips below.
 
@@ -63,6 +70,10 @@ def page_of_pictures(
         Of the page.
     strips : sequence of float
         The height of each strip.
+    columns : int, optional
+        How many pictures of a single plane stand side by side at most, all by default; fewer where that fills the rows.
+    title_width : float
+        Of the longest title.
 
     Returns
     -------
@@ -72,8 +83,9 @@ def page_of_pictures(
     """
     height, length = planes[0].size
     beside = len(planes) == 1 and length < WIDE * height
-    n_rows = 1 if beside else len(names)
-    row = planes * len(names) if beside else planes
+    n_rows = -(-len(names) // (columns or len(names))) if beside else len(names)
+    per_row = -(-len(names) // n_rows)
+    row = planes * per_row
     titled = len(planes) > 1 or any(names)
     label = ROW_LABEL if len(planes) > 1 and any(names) else 0.0
     title = TITLE_HEIGHT if titled else 0.0
@@ -82,17 +94,17 @@ def page_of_pictures(
     available = width - 2 * MARGIN - label
     fixed = 2 * MARGIN + n_rows * title + bar + sum(strips) + (n_rows - 1) * GAP / 2
     highest = max(plane.size[0] for plane in row)
-    scale = min(_across(row, available), max(PAGE_HEIGHT - fixed, 1.0) / (n_rows * highest))
+    scale = min(_across(row, available, title_width), max(PAGE_HEIGHT - fixed, 1.0) / (n_rows * highest))
     figure = _blank(width, fixed + n_rows * scale * highest)
 
     top = figure.get_size_inches()[1] - MARGIN
     axes: list[Axes] = []
     for _ in range(n_rows):
         top -= title
-        left = MARGIN + label + (available - _width(row, scale)) / 2
-        for plane in row:
+        left = MARGIN + label + (available - _width(row, scale, title_width)) / 2
+        for plane in row[: len(names) * len(planes) - len(axes)]:
             high, wide = (scale * side for side in plane.size)
-            slot = max(wide, TITLE_WIDTH)
+            slot = max(wide, title_width)
             axes.append(_place(figure, left + (slot - wide) / 2, top - high, wide, high))
             left += slot + GAP
         top -= scale * highest + GAP / 2
@@ -100,7 +112,7 @@ def page_of_pictures(
 
     _write_titles(figure, pictures, planes, names)
     if scan.spacing is not None:
-        draw_scale_bar(pictures[len(names) - 1 if not beside else 0][0], length, scan.unit)
+        draw_scale_bar(pictures[(n_rows - 1) * per_row][0], length, scan.unit)
     return Page(figure, pictures, _stack(figure, top + GAP / 2 - bar, strips))
 
 
@@ -181,19 +193,19 @@ def _write_titles(
             figure.text(left, (box.y0 + box.y1) / 2, name, rotation=90, va="center", fontsize=TEXT)
 
 
-def _across(row: Sequence[Plane], available: float) -> float:
+def _across(row: Sequence[Plane], available: float, title_width: float) -> float:
     """Return the inches per unit that make a row as wide as what is available."""
     widths = sorted(plane.size[1] for plane in row)
     free = available - GAP * (len(row) - 1)
-    while len(widths) > 1 and free / sum(widths) * widths[0] < TITLE_WIDTH:
-        free -= TITLE_WIDTH
+    while len(widths) > 1 and free / sum(widths) * widths[0] < title_width:
+        free -= title_width
         widths.pop(0)
     return free / sum(widths)
 
 
-def _width(row: Sequence[Plane], scale: float) -> float:
+def _width(row: Sequence[Plane], scale: float, title_width: float) -> float:
     """Return the inches that a row takes: each picture its own, but enough for its title."""
-    return sum(max(scale * plane.size[1], TITLE_WIDTH) for plane in row) + GAP * (len(row) - 1)
+    return sum(max(scale * plane.size[1], title_width) for plane in row) + GAP * (len(row) - 1)
 
 
 def _stack(figure: Figure, top: float, heights: Sequence[float]) -> tuple[Axes, ...]:

@@ -56,6 +56,24 @@ def draw_phases(axes: Axes, labels: NDArray[Any], size: tuple[float, float], col
     _show(axes, size, table[labels], None, (None, None))
 
 
+def draw_photo(axes: Axes, colors: NDArray[np.uint8], size: tuple[float, float], *, smooth: bool) -> None:
+    """Draw a picture in its own colors.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    colors : ndarray of uint8, shape (rows, columns, 3)
+        Red, green, blue.
+    size : tuple of float
+        Height and width of the picture.
+    smooth : bool
+        Whether pixels may be mixed where the page has fewer: a photograph looks as it should, a poster would get colors
+        that it does not have.
+    """
+    _show(axes, size, colors, None, (None, None), smooth=smooth)
+
+
 def draw_scale_bar(axes: Axes, width: float, unit: str | None) -> None:
     """Draw a scale bar below a picture, left-aligned.
 
@@ -106,6 +124,8 @@ def _show(
     values: NDArray[Any],
     cmap: Colormap | None,
     limits: tuple[float, float] | tuple[None, None],
+    *,
+    smooth: bool = False,
 ) -> None:
     height, width = size
     low, high = limits
@@ -115,7 +135,8 @@ def _show(
         vmin=low,
         vmax=high,
         extent=(0.0, width, height, 0.0),
-        interpolation="nearest",  # labels must not be averaged, and both sides of a comparison are treated alike
+        # Labels must not be averaged, and both sides of a comparison of gray values are treated alike.
+        interpolation="antialiased" if smooth else "nearest",
         aspect="equal",
     )
     axes.set(xticks=[], yticks=[])

@@ -89,8 +89,54 @@ def planes_of(image: Image) -> tuple[Plane, ...]:
     return tuple(_cut(image, spacing, axis) for axis in across or [0])
 
 
+def middle_plane(image: Image) -> tuple[Image, str]:
+    """Cut the plane out of an image that stands for it where channels stand side by side.
+
+    Parameters
+    ----------
+    image : Image
+        With any axes.
+
+    Returns
+    -------
+    plane : Image
+        With axes "yx" or "yxc": the image itself, or the plane in the middle of z.
+    name : str
+        Such as "z = 31"; empty for the image itself.
+
+    Raises
+    ------
+    DataError
+        If the image is empty.
+    """
+    if 0 in image.shape:
+        raise DataError(f"the image has shape {image.shape}; a figure needs at least one voxel")
+    if "z" not in image.axes:
+        return image, ""
+    middle = image.shape[0] // 2
+    spacing = None if image.spacing is None else image.spacing[1:]
+    return Image(image.data[middle], image.axes[1:], spacing, image.unit, image.meta), f"z = {middle}"
+
+
+def size_of_plane(plane: Image) -> tuple[float, float]:
+    """Return how large a plane is.
+
+    Parameters
+    ----------
+    plane : Image
+        With axes "yx" or "yxc".
+
+    Returns
+    -------
+    tuple of float
+        Height and width, in units of the spacing, or in pixels where that is unknown.
+    """
+    spacing = plane.spacing or (1.0, 1.0)
+    return plane.shape[0] * spacing[0], plane.shape[1] * spacing[1]
+
+
 def _cut(image: Image, spacing: tuple[float, ...], axis: int | None) -> Plane:
-    index: list[slice | int] = [_thinned(side) for side in image.shape]
+    index: list[slice | int] = [thinned(side) for side in image.shape]
     name = ""
     if axis is not None:
         middle = image.shape[axis] // 2
@@ -100,8 +146,19 @@ def _cut(image: Image, spacing: tuple[float, ...], axis: int | None) -> Plane:
     return Plane(name, np.asanyarray(image.data[tuple(index)]), (height, width))
 
 
-def _thinned(side: int) -> slice:
-    """Take every n-th voxel, from the middle of the first n."""
+def thinned(side: int) -> slice:
+    """Choose every n-th voxel, from the middle of the first n.
+
+    Parameters
+    ----------
+    side : int
+        How many voxels there are.
+
+    Returns
+    -------
+    slice
+        Of at most 2048 of them.
+    """
     step = -(-side // LONGEST)
     return slice(step // 2, None, step)
 
