@@ -33,6 +33,23 @@ found = klevels.segment(volume, 8)
 print(resident("VmHWM") - before - found.labels.data.nbytes, found.model.inertia.hex())
 """
 
+PAINTING_PROBE = """
+import sys
+import numpy as np
+import klevels
+
+def resident(field):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
+
+photo = np.load(sys.argv[1])
+before = resident("VmRSS")
+found = klevels.posterize(photo, 16)
+labeled = resident("VmHWM") - before
+found.palette.paint(found.labels.data, np.uint8)
+print(labeled, resident("VmHWM") - before, found.palette.inertia.hex())
+"""
+
 SKLEARN_SCRIPT = """
 import sys
 import numpy as np
@@ -126,6 +143,21 @@ class TestMemory:
         extra, inertia = benchmark.pedantic(probe, rounds=1, iterations=1).split()
         assert float.fromhex(inertia) == klevels.segment(data, 8).model.inertia
         benchmark.extra_info.update(who="klevels", bytes=int(extra), voxels=data.size)
+
+    def test_posterize(self, benchmark: BenchmarkFixture, large_photo: NDArray[np.uint8], tmp_path: Path) -> None:
+        """Labels count, a byte a pixel. Painted pixels take three more, once they are asked for."""
+        path = tmp_path / "photo.npy"
+        np.save(path, large_photo)
+        command = [sys.executable, "-c", PAINTING_PROBE, str(path)]
+
+        def probe() -> str:
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        benchmark.group = "memory, 100 megapixels"
+        labeled, painted, inertia = benchmark.pedantic(probe, rounds=1, iterations=1).split()
+        assert float.fromhex(inertia) == klevels.posterize(large_photo, 16).palette.inertia
+        pixels = large_photo[..., 0].size
+        benchmark.extra_info.update(who="klevels", bytes=int(labeled), bytes_painted=int(painted), pixels=pixels)
 
 
 def seconds_of(command: list[str]) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from klevels.core.colors import ColorTable
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 
@@ -99,3 +101,95 @@ def assert_same_histogram(a: Histogram, b: Histogram) -> None:
 def assert_same_levels(a: Levels, b: Levels) -> None:
     """Check that two models are equal to the bit."""
     assert a.to_dict() == b.to_dict()
+
+
+Color = tuple[int, ...]
+
+
+def binned_colors(rows: Iterable[Sequence[int]], limit: int) -> tuple[int, dict[Color, tuple[int, Color, int]]]:
+    """Return the shift of the finest grid of at most `limit` bins, and each bin's count, rests and sum of squares."""
+    colors = Counter(tuple(int(v) for v in row) for row in rows)
+    shift = 0
+    while len({tuple(v >> shift for v in color) for color in colors}) > limit:
+        shift += 1
+    bins: dict[Color, tuple[int, Color, int]] = {}
+    for color, times in colors.items():
+        corner = tuple(v >> shift for v in color)
+        rest = [v - (b << shift) for v, b in zip(color, corner, strict=True)]
+        count, rests, squares = bins.get(corner, (0, (0,) * len(color), 0))
+        summed = tuple(r + times * own for r, own in zip(rests, rest, strict=True))
+        bins[corner] = count + times, summed, squares + times * sum(r * r for r in rest)
+    return shift, dict(sorted(bins.items(), key=lambda item: interleaved(item[0])))
+
+
+def interleaved(color: Sequence[int]) -> int:
+    """Return the bits of all channels taken in turns, the first channel's highest; below zero comes first."""
+    columns = zip(*(f"{value + 2**31:032b}" for value in color), strict=True)
+    return int("".join(bit for column in columns for bit in column), 2)
+
+
+def bins_of_table(table: ColorTable) -> tuple[int, dict[Color, tuple[int, Color, int]]]:
+    """Return a table as `binned_colors` returns it, in the table's order."""
+    rests = np.zeros(table.bins.shape, np.int64) if table.rests is None else table.rests
+    squares = np.zeros((table.n_colors, 2), np.uint64) if table.squares is None else table.squares
+    columns = zip(table.bins.tolist(), table.counts.tolist(), rests.tolist(), squares.tolist(), strict=True)
+    return table.shift, {tuple(b): (n, tuple(r), low + (high << 64)) for b, n, r, (low, high) in columns}
+
+
+def assert_same_table(a: ColorTable, b: ColorTable) -> None:
+    """Check that two tables are equal to the bit."""
+    assert (a.dtype, a.step) == (b.dtype, b.step)
+    found, expected = bins_of_table(a), bins_of_table(b)
+    assert found == expected
+    assert list(found[1]) == list(expected[1])
+
+
+def nearest_centers(points: NDArray[np.float64], centers: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the nearest center of each point, the first of equals, and the squared distance, summed by channel."""
+    distances = np.zeros((len(points), len(centers)))
+    for channel in range(points.shape[1]):
+        distances += (points[:, channel, None] - centers[None, :, channel]) ** 2
+    labels = np.argmin(distances, axis=1)
+    return labels, distances[np.arange(len(points)), labels]
+
+
+def exact_means(points: NDArray[np.float64], weights: NDArray[np.float64], labels: NDArray[Any], k: int) -> list[Any]:
+    """Return the means of the points of each label, rounded once; None where there are none."""
+    means: list[Any] = []
+    for label in range(k):
+        own = [Fraction(weight) for weight in weights[labels == label].tolist()]
+        columns = zip(*points[labels == label].tolist(), strict=True)
+        sums = [sum(w * Fraction(x) for w, x in zip(own, column, strict=True)) for column in columns]
+        means.append([float(total / sum(own)) for total in sums] if sums else None)
+    return means
+
+
+def lloyd(
+    points: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[Any], list[float]]:
+    """Run Lloyd's algorithm until nothing moves; return centers, labels, and the inertia after each pass."""
+    inertias: list[float] = []
+    while True:
+        labels, distances = nearest_centers(points, centers)
+        inertias.append(float((weights * distances).sum()))
+        moved = centers.copy()
+        for label in range(len(centers)):
+            own = labels == label
+            if own.any():
+                moved[label] = (points[own] * weights[own, None]).sum(axis=0) / weights[own].sum()
+        if (moved == centers).all():
+            return centers, labels, inertias
+        centers = moved
+
+
+def least_clustering(points: NDArray[np.float64], weights: NDArray[np.float64], k: int) -> float:
+    """Return the least inertia over all ways to put the points into at most `k` clusters."""
+    n = len(points)
+    labels = np.array(list(product(range(k), repeat=n - 1)), np.int8)
+    labels = np.hstack([np.zeros((len(labels), 1), np.int8), labels])
+    inertia = np.full(len(labels), float((weights[:, None] * points**2).sum()))
+    for label in range(k):
+        own = (labels == label) * weights
+        sums, total = own @ points, own.sum(axis=1)
+        inertia -= (sums**2).sum(axis=1) / np.maximum(total, 1)
+    return float(inertia.min())

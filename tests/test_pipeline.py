@@ -143,11 +143,11 @@ BAD = {
     "mask dtype": (lambda: segment(np.eye(3), 1, mask=np.eye(3)), DataTypeError, TypeError, "the mask is of dtype"),
     "RGB": (lambda: segment(np.zeros((9, 9, 3), np.uint8), 1), DataError, ValueError, "looks like color; convert"),
     "RGBA": (lambda: segment(np.zeros((9, 9, 4), np.uint8), 1), DataError, ValueError, "looks like color; convert"),
-    "channels": (
-        lambda: segment(Image(np.zeros((9, 9, 5), np.uint8), "yxc"), 1),
-        DataError,
+    "channels and noise": (
+        lambda: segment(Image(np.zeros((9, 9, 5), np.uint8), "yxc"), 1, noise="valley"),
+        ParameterError,
         ValueError,
-        "the image has 5 channels .*; read it with gray",
+        "noise is 'valley', which is for gray images; read it with gray",
     ),
     "1 axis": (lambda: segment(np.zeros(9), 1), DataError, ValueError, "the image has 1 axes; give two"),
     "4 axes": (lambda: segment(np.zeros((2, 2, 2, 2)), 1), DataError, ValueError, "the image has 4 axes; give two"),

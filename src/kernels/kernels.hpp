@@ -65,4 +65,89 @@ struct Moments {
 std::vector<Moments> segment_moments(const std::int64_t* counts, const std::uint64_t* x, const std::int64_t* edges,
                                      std::size_t n_segments);
 
+// colors.cpp: how often each color occurs. Rows are the channels of one pixel; a mask has one byte a pixel, nonzero inside
+struct ColorCounts {
+    std::vector<std::uint8_t> colors;  // [color][channel], in the order of their interleaved bits
+    std::vector<std::int64_t> counts;
+};
+
+// 1 to 3 channels of 8 bits, fewer than 2^32 pixels.
+ColorCounts count_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::size_t n, std::size_t n_channels,
+                         std::size_t n_threads);
+// Every color that occurs must be among `colors`.
+template <class Label>
+void label_by_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::size_t n, std::size_t n_channels,
+                     const std::uint8_t* colors, const std::uint16_t* labels, std::size_t n_colors, Label ignore,
+                     std::size_t n_threads, Label* out);
+
+// Gives each label its entry of the table, of `item` bytes; the table has an entry for every number a label can be.
+template <class Label>
+void paint(const Label* labels, std::size_t n, const char* table, std::size_t item, std::size_t n_threads, char* out);
+
+// Colors of whole numbers below 2^24, or minus that, in bins of a grid. The grid is as fine as `limit` bins allow: each
+// step of coarsening halves it, so that the order in which colors come cannot change the result.
+class ColorBins {
+public:
+    ColorBins(std::size_t n_channels, std::size_t limit);
+    ColorBins(std::size_t n_channels, std::size_t limit, unsigned shift, const std::int32_t* bins,
+              const std::int64_t* counts, const std::int64_t* rests, const std::uint64_t* squares, std::size_t n);
+
+    void add(const std::int32_t* rows, std::size_t n);
+    void add(const ColorBins& other);
+    void sort();  // in the order of interleaved bits
+
+    std::size_t n_channels() const { return n_channels_; }
+    std::size_t size() const { return size_; }
+    unsigned shift() const { return shift_; }
+    const std::int32_t* bin(std::size_t i) const { return reinterpret_cast<const std::int32_t*>(entry(i)); }
+    std::int64_t count(std::size_t i) const { return entry(i)[first_sum_]; }
+    // For each channel, the sum of what the colors are above the bin's corner, and of all its squares.
+    const std::int64_t* rests(std::size_t i) const { return entry(i) + first_sum_ + 1; }
+    Wide squares(std::size_t i) const;
+
+private:
+    static constexpr std::uint32_t empty = 0xffffffffu;
+
+    // An entry is one run of words, so that a color costs one line of the cache: bin, count, rests, squares.
+    std::size_t n_channels_, limit_, first_sum_, stride_, size_ = 0;
+    unsigned shift_ = 0;
+    std::vector<std::uint32_t> slots_;
+    std::vector<std::int64_t> entries_;
+
+    const std::int64_t* entry(std::size_t i) const { return entries_.data() + i * stride_; }
+    std::int64_t* entry(std::size_t i) { return entries_.data() + i * stride_; }
+    std::uint64_t hash(const std::int32_t* bin) const;
+    std::size_t find(const std::int32_t* bin, std::uint64_t hashed);
+    void fill_slots();
+    void add_color(std::size_t at, const std::int32_t* row);
+    void merge(std::size_t at, const ColorBins& other, std::size_t i, unsigned steps);
+    void coarsen();
+};
+
+// search.cpp: centers of weighted points, by k-means
+struct Points;
+
+struct Effort {
+    std::size_t population;   // solutions that are kept and crossed
+    std::size_t generations;  // of crossing, at most
+    double tolerance;         // Lloyd stops, during the search, when a pass gains less than this share
+    std::size_t patience;     // generations without improvement after which the search stops
+};
+
+struct Found {
+    std::vector<double> centers;        // [center][channel]
+    std::vector<std::uint32_t> labels;  // of each point
+    double inertia;
+    std::size_t n_passes;               // of Lloyd, until nothing moved
+};
+
+std::vector<double> find_centers(const Points& points, std::size_t k, std::uint64_t seed, const Effort& effort,
+                                 std::size_t n_threads);
+// Lloyd from these centers until nothing moves, or after so many passes.
+Found refine_centers(const Points& points, const std::vector<double>& centers, std::size_t most_passes,
+                     std::size_t n_threads);
+// For each row, the nearest of the centers, the first of equals, and the squared distance to it.
+void label_rows(const double* rows, std::size_t n, std::size_t n_channels, const std::vector<double>& centers,
+                std::size_t n_threads, std::uint32_t* labels, double* distances);
+
 }  // namespace klevels

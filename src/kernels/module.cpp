@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "kernels.hpp"
+#include "points.hpp"
 #include "simd.hpp"
 
 namespace nb = nanobind;
@@ -173,6 +174,155 @@ std::vector<MomentTuple> segment_moments_face(const In<std::int64_t>& counts, co
     return result;
 }
 
+template <class T>
+using Rows = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using MaskRow = std::optional<In<std::uint8_t>>;
+
+void require(bool holds, const char* otherwise) {
+    if (!holds) throw std::invalid_argument(otherwise);
+}
+
+const std::uint8_t* mask_data(const MaskRow& mask, std::size_t n) {
+    if (mask && mask->size() != n) throw std::invalid_argument("a mask of another size");
+    return mask ? mask->data() : nullptr;
+}
+
+std::tuple<Out<std::uint8_t>, Out<std::int64_t>> count_colors_face(const Rows<std::uint8_t>& rows, const MaskRow& mask,
+                                                                   std::size_t n_threads) {
+    const std::size_t n = rows.shape(0), n_channels = rows.shape(1);
+    require(n_channels >= 1 && n_channels <= 3, "not one to three channels");
+    require(n < std::size_t{1} << 32, "too many pixels at a time");
+    const std::uint8_t* inside = mask_data(mask, n);
+    ColorCounts found;
+    {
+        nb::gil_scoped_release release;
+        found = count_colors(rows.data(), inside, n, n_channels, n_threads);
+    }
+    const std::size_t n_colors = found.counts.size();
+    return {to_numpy(std::move(found.colors), {n_colors, n_channels}), to_numpy(std::move(found.counts), {n_colors})};
+}
+
+template <class Label>
+void label_by_colors_face(const Rows<std::uint8_t>& rows, const MaskRow& mask, const Rows<std::uint8_t>& colors,
+                          const In<std::uint16_t>& labels, Label ignore, std::size_t n_threads,
+                          nb::ndarray<Label, nb::ndim<1>, nb::c_contig, nb::device::cpu> out) {
+    const std::uint8_t* inside = mask_data(mask, rows.shape(0));
+    require(rows.shape(1) >= 1 && rows.shape(1) <= 3, "not one to three channels");
+    require(out.size() == rows.shape(0) && colors.shape(0) == labels.size() && colors.shape(1) == rows.shape(1),
+            "arrays of other sizes");
+    nb::gil_scoped_release release;
+    label_by_colors(rows.data(), inside, rows.shape(0), rows.shape(1), colors.data(), labels.data(), labels.size(), ignore,
+                    n_threads, out.data());
+}
+
+template <class Label>
+void paint_face(const In<Label>& labels, const Rows<std::uint8_t>& table, std::size_t n_threads,
+                nb::ndarray<std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> out) {
+    if (table.shape(0) != std::size_t{1} << (8 * sizeof(Label)) || out.shape(0) != labels.size() || out.shape(1) != table.shape(1))
+        throw std::invalid_argument("arrays of other sizes");
+    nb::gil_scoped_release release;
+    paint(labels.data(), labels.size(), reinterpret_cast<const char*>(table.data()), table.shape(1), n_threads,
+          reinterpret_cast<char*>(out.data()));
+}
+
+using ColorBinArrays = std::tuple<unsigned, Out<std::int32_t>, Out<std::int64_t>, Out<std::int64_t>, Out<std::uint64_t>>;
+
+// Where every channel is below zero or not, 2^n_channels bins are left that no coarser grid would join.
+void check_limit(std::size_t n_channels, std::size_t limit) {
+    require(n_channels >= 1 && n_channels <= 16, "not one to sixteen channels");
+    require(limit >= std::size_t{1} << n_channels && limit < std::size_t{1} << 31, "no such limit of bins");
+}
+
+ColorBins empty_bins(std::size_t n_channels, std::size_t limit) {
+    check_limit(n_channels, limit);
+    return ColorBins(n_channels, limit);
+}
+
+ColorBinArrays bins_of(ColorBins& bins) {
+    bins.sort();
+    const std::size_t n = bins.size(), n_channels = bins.n_channels();
+    std::vector<std::int32_t> corners;
+    std::vector<std::int64_t> counts, rests;
+    std::vector<std::uint64_t> squares;
+    for (std::size_t i = 0; i < n; ++i) {
+        corners.insert(corners.end(), bins.bin(i), bins.bin(i) + n_channels);
+        counts.push_back(bins.count(i));
+        rests.insert(rests.end(), bins.rests(i), bins.rests(i) + n_channels);
+        squares.push_back(bins.squares(i).low);
+        squares.push_back(bins.squares(i).high);
+    }
+    return {bins.shift(), to_numpy(std::move(corners), {n, n_channels}), to_numpy(std::move(counts), {n}),
+            to_numpy(std::move(rests), {n, n_channels}), to_numpy(std::move(squares), {n, std::size_t{2}})};
+}
+
+void add_rows(ColorBins& bins, const Rows<std::int32_t>& rows) {
+    require(rows.shape(1) == bins.n_channels(), "rows of other channels");
+    nb::gil_scoped_release release;
+    bins.add(rows.data(), rows.shape(0));
+}
+
+void add_bins(ColorBins& bins, const ColorBins& other) {
+    require(other.n_channels() == bins.n_channels(), "bins of other channels");
+    require(&other != &bins, "bins added to themselves");
+    nb::gil_scoped_release release;
+    bins.add(other);
+}
+
+ColorBins bins_from(std::size_t limit, unsigned shift, const Rows<std::int32_t>& bins, const In<std::int64_t>& counts,
+                    const Rows<std::int64_t>& rests, const Rows<std::uint64_t>& squares) {
+    const std::size_t n = counts.size();
+    check_limit(bins.shape(1), limit);
+    require(shift < 32 && n <= limit, "no such bins");
+    require(bins.shape(0) == n && rests.shape(0) == n && rests.shape(1) == bins.shape(1) && squares.shape(0) == n &&
+                squares.shape(1) == 2,
+            "arrays of other sizes");
+    return ColorBins(bins.shape(1), limit, shift, bins.data(), counts.data(), rests.data(), squares.data(), n);
+}
+
+Out<double> find_centers_face(const Rows<double>& rows, const In<double>& weights, std::size_t k, std::uint64_t seed,
+                              std::size_t population, std::size_t generations, double tolerance, std::size_t patience,
+                              std::size_t n_threads) {
+    const std::size_t n_channels = rows.shape(1);
+    require(rows.size() > 0 && weights.size() == rows.shape(0), "arrays of other sizes");
+    require(k >= 1 && k <= rows.shape(0) && population >= 1, "no such k or population");
+    std::vector<double> centers;
+    {
+        nb::gil_scoped_release release;
+        const Points points(rows.data(), weights.data(), rows.shape(0), n_channels);
+        centers = find_centers(points, k, seed, {population, generations, tolerance, patience}, n_threads);
+    }
+    return to_numpy(std::move(centers), {k, n_channels});
+}
+
+std::tuple<Out<double>, Out<std::uint32_t>, double, std::size_t> refine_centers_face(
+    const Rows<double>& rows, const In<double>& weights, const Rows<double>& centers, std::size_t n_threads,
+    std::size_t most_passes) {
+    const std::size_t n = rows.shape(0), n_channels = rows.shape(1), k = centers.shape(0);
+    require(rows.size() > 0 && weights.size() == n && k >= 1 && centers.shape(1) == n_channels, "arrays of other sizes");
+    const std::vector<double> start(centers.data(), centers.data() + k * n_channels);
+    Found found;
+    {
+        nb::gil_scoped_release release;
+        found = refine_centers(Points(rows.data(), weights.data(), n, n_channels), start, most_passes, n_threads);
+    }
+    return {to_numpy(std::move(found.centers), {k, n_channels}), to_numpy(std::move(found.labels), {n}), found.inertia,
+            found.n_passes};
+}
+
+std::tuple<Out<std::uint32_t>, Out<double>> label_rows_face(const Rows<double>& rows, const Rows<double>& centers,
+                                                            std::size_t n_threads) {
+    const std::size_t n = rows.shape(0);
+    require(rows.shape(1) >= 1 && centers.shape(0) >= 1 && centers.shape(1) == rows.shape(1), "arrays of other sizes");
+    const std::vector<double> all(centers.data(), centers.data() + centers.size());
+    std::vector<std::uint32_t> labels(n);
+    std::vector<double> distances(n);
+    {
+        nb::gil_scoped_release release;
+        label_rows(rows.data(), n, rows.shape(1), all, n_threads, labels.data(), distances.data());
+    }
+    return {to_numpy(std::move(labels), {n}), to_numpy(std::move(distances), {n})};
+}
+
 }  // namespace
 }  // namespace klevels
 
@@ -187,5 +337,23 @@ NB_MODULE(_kernels, m) {
     m.def("optimal_cuts", &optimal_cuts_face, "counts"_a, "offset_high"_a, "offset_low"_a, "rest_high"_a, "rest_low"_a, "k"_a,
           "n_threads"_a);
     m.def("segment_moments", &segment_moments_face, "counts"_a, "x"_a, "edges"_a);
+    m.def("count_colors", &count_colors_face, "rows"_a, "mask"_a.none(), "n_threads"_a);
+    m.def("label_by_colors", &label_by_colors_face<std::uint8_t>, "rows"_a, "mask"_a.none(), "colors"_a, "labels"_a,
+          "ignore"_a, "n_threads"_a, "out"_a);
+    m.def("label_by_colors", &label_by_colors_face<std::uint16_t>, "rows"_a, "mask"_a.none(), "colors"_a, "labels"_a,
+          "ignore"_a, "n_threads"_a, "out"_a);
+    m.def("paint", &paint_face<std::uint8_t>, "labels"_a, "table"_a, "n_threads"_a, "out"_a);
+    m.def("paint", &paint_face<std::uint16_t>, "labels"_a, "table"_a, "n_threads"_a, "out"_a);
+    nb::class_<ColorBins>(m, "ColorBins")
+        .def(nb::new_(&empty_bins), "n_channels"_a, "limit"_a)
+        .def_static("of", &bins_from, "limit"_a, "shift"_a, "bins"_a, "counts"_a, "rests"_a, "squares"_a)
+        .def("add_rows", &add_rows, "rows"_a)
+        .def("add_bins", &add_bins, "other"_a)
+        .def("arrays", &bins_of);
+    m.def("find_centers", &find_centers_face, "rows"_a, "weights"_a, "k"_a, "seed"_a, "population"_a, "generations"_a,
+          "tolerance"_a, "patience"_a, "n_threads"_a);
+    m.def("refine_centers", &refine_centers_face, "rows"_a, "weights"_a, "centers"_a, "n_threads"_a,
+          "most_passes"_a = 10000);
+    m.def("label_rows", &label_rows_face, "rows"_a, "centers"_a, "n_threads"_a);
     m.def("instruction_set", [] { return std::string(loops().name); });
 }

@@ -16,6 +16,13 @@ struct Layer {
 
 constexpr std::size_t few = 8;
 
+constexpr std::size_t block_points = 64;  // points that are compared with centers at a time
+
+// How near a block's points are to the centers chosen so far: their weighted sum, and the greatest.
+struct Nearness {
+    double sum, most;
+};
+
 template <class T>
 using Label = void (*)(const T* x, std::size_t n, const T* thresholds, std::size_t n_thresholds, std::uint8_t first,
                        std::uint8_t ignore, std::uint8_t* out);
@@ -37,6 +44,21 @@ struct Loops {
     // The same for n_j <= few neighboring j at once; back[l] is the beginning found for first_j + l.
     void (*best_cuts)(const Layer& layer, std::size_t first_j, std::size_t n_j, std::size_t first, std::size_t last,
                       double* scratch, std::int32_t* back);
+
+    // For a block of points x[channel][point]: the squared distance to the nearest of n centers[center][channel], and
+    // which it is, the first of equals.
+    void (*nearest)(const double* x, std::size_t n_channels, const double* centers, std::size_t n, double* distances,
+                    std::int64_t* which);
+    // For each of n centers[channel][center], `stride` apart: the least, over the points of a box, of the squared
+    // distance to it less that to the pivot. Where this is above 0, the center is nearest to no point of the box.
+    void (*margins)(const double* centers, std::size_t stride, std::size_t n, std::size_t n_channels, const double* pivot,
+                    const double* low, const double* high, double* out);
+    // By how much the weighted sum of distances falls if a block has one more center.
+    double (*gain)(const double* x, std::size_t n_channels, const double* weights, const double* center,
+                   const double* distances);
+    // Lowers the distances where the new center is nearer.
+    Nearness (*approach)(const double* x, std::size_t n_channels, const double* weights, const double* center,
+                         double* distances);
 };
 
 const Loops& loops();

@@ -8,11 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from klevels.core.colors import ColorTable, count_colors
 from klevels.core.count import histogram
 from klevels.core.fit import fit_levels, fit_path
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.noise import split_noise
+from klevels.core.palette import Palette
+from klevels.core.quantize import fit_palette
 from klevels.core.selection import KSweep, choose_k
 from klevels.errors import (
     DataError,
@@ -30,7 +33,8 @@ from klevels.errors import (
 )
 from klevels.estimators import KMeans, threshold_kmeans
 from klevels.image import Image
-from klevels.pipeline import segment
+from klevels.pipeline import posterize, segment
+from klevels.poster import Poster, PosterRecipe
 from klevels.recipe import Recipe, Segmentation
 from klevels.version import __version__ as __version__
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from klevels.io import read, write
 
 __all__ = [
+    "ColorTable",
     "DataError",
     "DataTypeError",
     "DiskError",
@@ -52,17 +57,23 @@ __all__ = [
     "MissingDependencyError",
     "NoValleyError",
     "OutputExistsError",
+    "Palette",
     "ParameterError",
+    "Poster",
+    "PosterRecipe",
     "ReadError",
     "Recipe",
     "Segmentation",
     "TooFewLevelsError",
     "WriteError",
     "choose_k",
+    "count_colors",
     "figures",
     "fit_levels",
+    "fit_palette",
     "fit_path",
     "histogram",
+    "posterize",
     "read",
     "samples",
     "segment",

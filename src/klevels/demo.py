@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from klevels import figures, io, samples
+from klevels.core.histogram import Histogram
+from klevels.core.levels import Levels
 from klevels.core.selection import choose_k
 from klevels.errors import WriteError
 from klevels.files import check_output, write_together
@@ -62,13 +64,14 @@ def run_demo(
     scan = samples.simulate_scan(shape, n_phases=N_PHASES, length=length, seed=seed)
     step("segmenting")
     result = segment(scan.image, N_PHASES - 1, noise="valley")  # the void, which is the truth's phase 0, is the noise
-    swept = choose_k(result.histogram, 8)
+    counted, levels = cast(Histogram, result.histogram), cast(Levels, result.model)  # as of every gray scan
+    swept = choose_k(counted, 8)
     step("drawing")
     drawn = [
-        figures.sheet(scan.image, result.histogram, result.labels, result.model),
-        figures.compare(scan.image, result.labels, result.model),
-        figures.histogram(result.histogram, result.model),
-        figures.phases(result.labels, result.model),
+        figures.sheet(scan.image, counted, result.labels, levels),
+        figures.compare(scan.image, result.labels, levels),
+        figures.histogram(counted, levels),
+        figures.phases(result.labels, levels),
         figures.path(swept.k, swept.inertia, swept.explained_variance),
     ]
     summary = {
@@ -77,7 +80,7 @@ def run_demo(
         "files": [*pictures, *drawings, "summary.json"],
     }
     step("writing")
-    record = record_of("demo", result.recipe, result.model, [{"simulated": {"shape": list(shape), "seed": seed}}])
+    record = record_of("demo", result.recipe, levels, [{"simulated": {"shape": list(shape), "seed": seed}}])
     images = zip(pictures, (scan.image, scan.truth, result.labels), strict=True)
     files: dict[Path, Callable[[Path], None]] = {
         **{folder / name: partial(io.encode, folder / name, image) for name, image in images},

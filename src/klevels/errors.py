@@ -3,7 +3,7 @@
 KlevelsError
 ├── ParameterError         (ValueError)         an argument outside its range: k = 0, an unknown method
 ├── DataError              (ValueError)         data that cannot be clustered: empty, NaN, a mask of another shape
-│   ├── TooFewLevelsError                       fewer distinct gray levels than classes
+│   ├── TooFewLevelsError                       fewer distinct gray levels, or colors, than classes
 │   └── NoValleyError                           a histogram without a valley between noise and signal
 ├── DataTypeError          (TypeError)          complex, object, string or 64-bit integer arrays
 ├── ReadError              (OSError)            a file whose content is broken, hostile or of no known format
@@ -28,7 +28,7 @@ class DataError(KlevelsError, ValueError):
 
 
 class TooFewLevelsError(DataError):
-    """There are fewer distinct gray levels than classes asked for."""
+    """There are fewer distinct gray levels, or colors, than classes asked for."""
 
 
 class NoValleyError(DataError):

@@ -11,11 +11,14 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from klevels.core.clusters import Quality, check_quality, check_seed
+from klevels.core.colors import ColorTable
 from klevels.core.fit import check_k
 from klevels.core.histogram import Histogram
 from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
 from klevels.core.noise import NOISE_METHODS, NoiseMethod
+from klevels.core.palette import Palette
 from klevels.errors import ParameterError
 from klevels.image import Image
 
@@ -36,13 +39,19 @@ class Recipe:
         Whether a color image is read as gray.
     mask : str, optional
         The file of the mask, nonzero inside.
-    model : Levels, optional
+    normalize : bool
+        Whether the channels of an image with several are divided by their standard deviations.
+    quality : {"fast", "default", "best"}
+        How long to search, where there are several channels.
+    random_state : int
+        The seed of that search.
+    model : Levels or Palette, optional
         Classes fitted before, to be applied as they are; nothing is fitted then.
 
     Examples
     --------
-    >>> Recipe.from_dict(Recipe(k=3, noise="valley").to_dict())
-    Recipe(k=3, noise='valley', nan='error', gray=False, mask=None, model=None)
+    >>> Recipe.from_dict(Recipe(k=3, noise="valley").to_dict()).noise
+    'valley'
     """
 
     k: int
@@ -50,10 +59,15 @@ class Recipe:
     nan: Literal["error", "ignore"] = "error"
     gray: bool = False
     mask: str | None = None
-    model: Levels | None = None
+    normalize: bool = False
+    quality: Quality = "default"
+    random_state: int = 0
+    model: Levels | Palette | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", check_k(self.k))
+        object.__setattr__(self, "random_state", check_seed(self.random_state))
+        check_quality(self.quality)
         if self.nan not in ("error", "ignore"):
             raise ParameterError(f"nan is {self.nan!r}; use 'error' or 'ignore'")
         if isinstance(self.noise, str):
@@ -64,10 +78,10 @@ class Recipe:
                 raise ParameterError(f"noise is {self.noise!r}; use {', '.join(NOISE_METHODS)}, a finite value or none")
             object.__setattr__(self, "noise", float(self.noise))
 
-        if not isinstance(self.gray, bool) or not isinstance(self.mask, str | None):
-            raise ParameterError(
-                f"gray is {self.gray!r} and mask {self.mask!r}; give true or false, and a file or none"
-            )
+        if not isinstance(self.gray, bool) or not isinstance(self.normalize, bool):
+            raise ParameterError(f"gray is {self.gray!r} and normalize {self.normalize!r}; give true or false")
+        if not isinstance(self.mask, str | None):
+            raise ParameterError(f"mask is {self.mask!r}; give a file or none")
         if self.model is not None and self.model.k != self.k:
             raise ParameterError(f"k is {self.k}, but the model has {self.model.k} classes; give the model's k")
 
@@ -109,7 +123,28 @@ class Recipe:
         if unknown:
             raise ParameterError(f"the recipe has {', '.join(unknown)}, unknown to this version of klevels; update it")
         model = stored.get("model")
-        return cls(**{**stored, "model": None if model is None else Levels.from_dict(model)})
+        return cls(**{**stored, "model": None if model is None else model_from_dict(model)})
+
+
+def model_from_dict(stored: dict[str, Any]) -> Levels | Palette:
+    """Return the model that was stored: a palette has a space, levels have thresholds.
+
+    Parameters
+    ----------
+    stored : dict
+        From `Levels.to_dict` or `Palette.to_dict`.
+
+    Returns
+    -------
+    Levels or Palette
+        The same, to the bit.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    return Palette.from_dict(stored) if "space" in stored else Levels.from_dict(stored)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,21 +154,21 @@ class Segmentation:
     Parameters
     ----------
     labels : Image
-        uint8 or uint16, ascending with gray level; see `Levels.classify`.
-    model : Levels
-        The classes, with counts and inertia on this image.
+        uint8 or uint16, ascending with gray level; see `Levels.classify`, and `Palette.classify` for several channels.
+    model : Levels or Palette
+        The classes, with counts and inertia on this image; a Palette where there are several channels.
     recipe : Recipe
         What was asked.
-    histogram : Histogram
+    histogram : Histogram or ColorTable
         Of the voxels that count.
     source : Image
         The image that was segmented.
     """
 
     labels: Image
-    model: Levels
+    model: Levels | Palette
     recipe: Recipe
-    histogram: Histogram
+    histogram: Histogram | ColorTable
     source: Image
 
     def __repr__(self) -> str:
@@ -143,7 +178,7 @@ class Segmentation:
     @cached_property
     def n_ignored(self) -> int:
         """How many voxels were left out: masked, or NaN."""
-        return self.source.data.size - int(self.model.counts.sum())
+        return self.labels.data.size - int(self.model.counts.sum())
 
     @property
     def ignore(self) -> int:
@@ -164,6 +199,8 @@ class Segmentation:
             On the grid of the image; voxels left out are 0, or NaN in a float dtype.
         """
         data = self.model.paint(self.labels.data, np.dtype(dtype or self.source.dtype).newbyteorder("="))
+        if isinstance(self.model, Palette):
+            return Image(data, self.labels.axes + "c", self.source.spacing, self.source.unit)
         return self.source.with_data(data)
 
     def summary(self) -> dict[str, Any]:
@@ -174,20 +211,27 @@ class Segmentation:
         dict
             k, n_classes, centers, thresholds, counts, fractions, inertia, explained_variance, noise_threshold,
             n_voxels (all of the image's), n_ignored (of these) and excess_bound. With noise split off, the first of
-            centers, counts and fractions is the noise, and `k` counts the others.
+            centers, counts and fractions is the noise, and `k` counts the others. Where there are several channels,
+            a center is a list, and there are scale (None unless normalized) but no thresholds, noise or bound.
         """
         model = self.model
-        return {
+        common = {
             "k": model.k,
             "n_classes": model.n_classes,
-            "centers": model.centers.tolist(),
-            "thresholds": model.thresholds.tolist(),
             "counts": model.counts.tolist(),
             "fractions": model.fractions.tolist(),
             "inertia": model.inertia,
             "explained_variance": model.explained_variance,
-            "noise_threshold": model.noise_threshold,
-            "n_voxels": int(self.source.data.size),
+            "n_voxels": int(self.labels.data.size),
             "n_ignored": self.n_ignored,
+        }
+        if isinstance(model, Palette):
+            scale = None if model.scale is None else list(model.scale)
+            return {**common, "centers": model.colors.tolist(), "scale": scale}
+        return {
+            **common,
+            "centers": model.centers.tolist(),
+            "thresholds": model.thresholds.tolist(),
+            "noise_threshold": model.noise_threshold,
             "excess_bound": model.excess_bound,
         }

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from klevels.core.levels import Levels
+from klevels.core.palette import Palette
 from klevels.errors import DataError, InputMissingError, ParameterError, ReadError
 from klevels.files import fingerprint
+from klevels.poster import PosterRecipe
 from klevels.recipe import Recipe
 from klevels.version import __version__
 
 FORMAT = 1
+POSTERIZE = "posterize"
+"""The verb of records of posters."""
 READERS = ("numpy", "tifffile", "imagecodecs", "PIL")
 
 
@@ -55,8 +59,8 @@ def identify(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def record_of(
     verb: str,
-    recipe: Recipe | None,
-    model: Levels | None,
+    recipe: Recipe | PosterRecipe | None,
+    model: Levels | Palette | None,
     inputs: Sequence[Mapping[str, Any]],
     mask: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -66,9 +70,9 @@ def record_of(
     ----------
     verb : str
         The command.
-    recipe : Recipe or None
+    recipe : Recipe or PosterRecipe or None
         What was asked; None where nothing was segmented.
-    model : Levels or None
+    model : Levels or Palette or None
         What was found.
     inputs : sequence of mapping
         From `identify`.
@@ -109,11 +113,13 @@ def load_recipe(path: str | os.PathLike[str], *, mask: Path | None = None) -> Re
     Raises
     ------
     ReadError
-        If the file holds no recipe.
+        If the file holds no recipe, or that of a poster.
     DataError
         If the mask that it names has changed since.
     """
     stored = read_json(path)
+    if _is_of_poster(stored):
+        raise ReadError(f"{os.fspath(path)}: is the record of a poster; use it with klevels posterize --recipe")
     try:
         recipe = Recipe.from_dict(stored.get("recipe", stored))
     except (ParameterError, TypeError) as error:
@@ -133,6 +139,36 @@ def load_recipe(path: str | os.PathLike[str], *, mask: Path | None = None) -> Re
     ):
         raise DataError(f"{recipe.mask}: the mask has changed since {os.fspath(path)} was written; give it with --mask")
     return recipe
+
+
+def load_poster_recipe(path: str | os.PathLike[str]) -> PosterRecipe:
+    """Read the recipe of a poster from its record, or from a file that holds nothing else.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A record that lies beside a poster, or the JSON of `PosterRecipe.to_dict`.
+
+    Returns
+    -------
+    PosterRecipe
+        What was asked then.
+
+    Raises
+    ------
+    ReadError
+        If the file holds no recipe, or that of a segmentation.
+    """
+    stored = read_json(path)
+    if "klevels_record" in stored and not _is_of_poster(stored):
+        raise ReadError(
+            f"{os.fspath(path)}: is a record of klevels {stored.get('verb')}, not of a poster; "
+            f"give the .json that lies beside a poster"
+        )
+    try:
+        return PosterRecipe.from_dict(stored.get("recipe", stored))
+    except (ParameterError, TypeError) as error:
+        raise ReadError(f"{os.fspath(path)}: {error}") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -162,6 +198,10 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ReadError(f"{os.fspath(path)}: holds no JSON object; give a file that klevels wrote")
     return stored
+
+
+def _is_of_poster(stored: Mapping[str, Any]) -> bool:
+    return stored["verb"] == POSTERIZE if "verb" in stored else "dither" in stored
 
 
 def _versions() -> dict[str, str]:

@@ -85,6 +85,18 @@ def test_interrupt_while_writing_keeps_the_old_output(scan: Path) -> None:
     assert {path.name: path.read_bytes() for path in scan.parent.iterdir()} == before
 
 
+def test_interrupt_between_posters_leaves_nothing(tmp_path: Path) -> None:
+    photos = [tmp_path / f"{name}.npz" for name in "ab"]
+    for photo in photos:
+        np.savez(photo, image=np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8), axes="yxc")
+    run = started(HALF_WRITTEN, "posterize", *photos, "-k", 3, "-o", tmp_path / "posters")
+    assert [path.name[:9] for path in (tmp_path / "posters").iterdir()] == [".klevels-"]
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (130, "klevels: interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
 def test_a_full_disk_keeps_the_old_output(scan: Path) -> None:
     import resource

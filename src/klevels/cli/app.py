@@ -2,85 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 
-from klevels.version import __version__
-
-Nan = Literal["error", "ignore"]
-
-
-def whole_number(kind: object, tokens: Sequence[Token]) -> int:
-    """Return an integer; cyclopts would cut 2.5 to 2.
-
-    Parameters
-    ----------
-    kind : object
-        The type that the option is annotated with.
-    tokens : sequence of Token
-        What was given.
-
-    Returns
-    -------
-    int
-        The number.
-    """
-    del kind
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"{tokens[0].value!r} is not an integer") from None
-
-
-def examples(*commands: str) -> str:
-    """Return commands as a block of Markdown.
-
-    Parameters
-    ----------
-    *commands : str
-        One a line.
-
-    Returns
-    -------
-    str
-        For a help text.
-    """
-    return "Examples:\n\n" + "\n".join(f"    {command}" for command in commands)
-
-
-Scan = Annotated[Path, Parameter(name="IN", help="An image, a volume, or a folder of slices.")]
-Gray = Annotated[bool, Parameter(name="--gray", negative=(), help="Read color as gray (luminance).")]
-Mask = Annotated[Path | None, Parameter(name="--mask", help="An image that is nonzero where voxels count.")]
-NanOption = Annotated[Nan, Parameter(name="--nan", help="Whether NaN voxels are refused or left out.")]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object on stdout.")]
-Overwrite = Annotated[bool, Parameter(name="--overwrite", negative=(), help="Replace outputs that exist.")]
-Threads = Annotated[
-    int | None, Parameter(name="--threads", converter=whole_number, help="How many to use; all by default.")
-]
-Figure = Annotated[Path | None, Parameter(name="--figure", help="Draw a figure (.png, .svg or .pdf).")]
-K_OPTION = Parameter(
-    name="-k", converter=whole_number, help="Number of classes; of the signal, where noise is split off."
+from klevels.cli.options import (
+    K_OPTION,
+    LABELS_OPTION,
+    Channels,
+    Figure,
+    Gray,
+    Json,
+    Mask,
+    NanOption,
+    Noise,
+    Normalize,
+    Overwrite,
+    Paint,
+    QualityOption,
+    RecipeFile,
+    Scan,
+    Seed,
+    Shape,
+    Threads,
+    examples,
+    whole_number,
 )
-LABELS_OPTION = Parameter(name=["-o", "--output"], help="The labels (.tif, .png, .npy, .npz).")
-Paint = Annotated[Path | None, Parameter(name="--paint", help="Write each voxel its center's gray.")]
-Noise = Annotated[
-    str, Parameter(name="--noise", help="Split noise off first: valley, kmeans, minimum-error, a gray value, or none.")
-]
-
-K_MAX_HELP = "The greatest number of classes; 16, or as many as there are gray levels."
-KMax = Annotated[int | None, Parameter(name="--k-max", converter=whole_number, help=K_MAX_HELP)]
-SHAPE_HELP = "Rows and columns, or slices, rows and columns."
-Shape = Annotated[tuple[str, ...], Parameter(name="--shape", consume_multiple=True, negative=(), help=SHAPE_HELP)]
+from klevels.core.dither import Dither
+from klevels.core.spaces import Space
+from klevels.version import __version__
 
 app = App(
     name="klevels",
-    help="Exact k-means segmentation of images and volumes: the histogram is the data.",
+    help="Exact k-means segmentation of images and volumes, and color quantization: the histogram is the data.",
     version=__version__,
     help_epilogue=examples(
         "klevels segment scan.tif -k 3 -o labels.tif --figure sheet.png",
+        "klevels posterize photo.jpg -k 8 -o poster.png",
         "klevels COMMAND --help",
     )
     + "\n\nEvery command takes `--debug`, which shows the traceback of an error. Exit codes: 0 done, 2 usage, "
@@ -135,43 +94,48 @@ def histogram(
     help_epilogue=examples(
         "klevels segment scan.tif -k 3 -o labels.tif --figure sheet.png",
         "klevels segment scan.tif -k 3 --noise valley --json",
+        "klevels segment low.tif high.tif -k 4 --normalize -o labels.tif",
         "klevels segment other.tif --recipe labels.tif.json -o other-labels.tif",
     )
 )
 def segment(
-    path: Scan,
-    /,
-    *,
+    *paths: Channels,
     k: Annotated[int | None, K_OPTION] = None,
     output: Annotated[Path | None, LABELS_OPTION] = None,
     noise: Noise = "none",
     mask: Mask = None,
     nan: NanOption = "error",
     gray: Gray = False,
+    normalize: Normalize = False,
+    quality: QualityOption = "default",
+    seed: Seed = 0,
     figure: Figure = None,
     paint: Paint = None,
-    recipe: Annotated[
-        Path | None, Parameter(name="--recipe", help="Do again what the record beside an output describes.")
-    ] = None,
+    recipe: RecipeFile = None,
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
-    """Segment an image or a volume into k classes of gray, exactly.
+    """Segment an image or a volume into k classes: of gray exactly, of several channels by a search.
 
-    Labels ascend from dark to bright; 255 marks voxels that were left out. Beside each output lies `<output>.json`,
-    the record with which `--recipe` does it again, to the bit.
+    Labels ascend from dark to bright; 255 marks voxels that were left out. An image with channels, such as a color
+    photograph, is clustered by all of them, unless `--gray` is given; so are several gray files of one shape, which are
+    taken for the channels of one scan. Beside each output lies `<output>.json`, the record with which `--recipe` does
+    it again, to the bit.
     """
-    from klevels.cli import verbs
+    from klevels.cli import segments
 
-    verbs.segment(
-        path,
+    segments.segment(
+        paths,
         output,
         k=k,
         noise=noise,
         mask=mask,
         nan=nan,
         gray=gray,
+        normalize=normalize,
+        quality=quality,
+        seed=seed,
         figure=figure,
         paint=paint,
         recipe=recipe,
@@ -193,26 +157,49 @@ def fit(
     noise: Noise = "none",
     nan: NanOption = "error",
     gray: Gray = False,
+    normalize: Normalize = False,
+    quality: QualityOption = "default",
+    seed: Seed = 0,
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
-    """Fit one model to several scans, pooled into one histogram."""
-    from klevels.cli import verbs
+    """Fit one model to several scans, pooled: gray ones, or all of as many channels.
 
-    verbs.fit(paths, output, k=k, noise=noise, nan=nan, gray=gray, json=json, overwrite=overwrite, threads=threads)
+    Each file is a scan of its own, with its channels in it; `klevels segment` takes several files as channels, and its
+    record is a model, too.
+    """
+    from klevels.cli import segments
+
+    segments.fit(
+        paths,
+        output,
+        k=k,
+        noise=noise,
+        nan=nan,
+        gray=gray,
+        normalize=normalize,
+        quality=quality,
+        seed=seed,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+    )
 
 
 @app.command(
     help_epilogue=examples(
         "klevels apply model.json b.tif -o b-labels.tif",
+        "klevels apply labels.tif.json low2.tif high2.tif -o labels2.tif",
     )
 )
 def apply(
-    model: Annotated[Path, Parameter(name="MODEL", help="A model of `klevels fit`, or the record beside an output.")],
-    path: Scan,
+    model: Annotated[
+        Path,
+        Parameter(name="MODEL", help="A model of `klevels fit`, the record beside an output, or a palette (.json)."),
+    ],
     /,
-    *,
+    *paths: Channels,
     output: Annotated[Path, LABELS_OPTION],
     mask: Mask = None,
     nan: NanOption = "error",
@@ -224,17 +211,86 @@ def apply(
     threads: Threads = None,
 ) -> None:
     """Label another scan with a model fitted before."""
-    from klevels.cli import verbs
+    from klevels.cli import segments
 
-    verbs.apply(
+    segments.apply(
         model,
-        path,
+        paths,
         output,
         mask=mask,
         nan=nan,
         gray=gray,
         figure=figure,
         paint=paint,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels posterize photo.jpg -k 8 -o poster.png --figure compare.png --swatches palette.png",
+        "klevels posterize photo.jpg --palette colors.gpl --dither blue-noise -o poster.png",
+        "klevels posterize a.jpg b.jpg -k 16 -o posters/ --save-palette palette.gpl",
+        "klevels posterize photo.jpg --recipe poster.png.json -o again.png",
+    )
+)
+def posterize(
+    *paths: Annotated[Path, Parameter(name="IN", help="Photographs; several share one palette.")],
+    k: Annotated[
+        int | None, Parameter(name="-k", converter=whole_number, help="Number of colors; that of a palette is known.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["-o", "--output"], help="The poster (.png, .tif, .npz); for several a folder of PNG."),
+    ] = None,
+    space: Annotated[
+        Space | None, Parameter(name="--space", help="Where colors are compared; rgb, or as the palette has it.")
+    ] = None,
+    quality: QualityOption = "default",
+    palette: Annotated[
+        Path | None,
+        Parameter(name="--palette", help="Use these colors: .json, .gpl, .hex, .txt, or the record of a poster."),
+    ] = None,
+    dither: Annotated[Dither, Parameter(name="--dither", help="How colors between those are mixed.")] = "none",
+    frame: Annotated[
+        int | None, Parameter(name="--frame", converter=whole_number, help="Of an animation, counted from 0.")
+    ] = None,
+    seed: Seed = 0,
+    swatches: Annotated[
+        Path | None, Parameter(name="--swatches", help="Draw the palette with its shares (.png, .svg or .pdf).")
+    ] = None,
+    save_palette: Annotated[
+        Path | None, Parameter(name="--save-palette", help="Write the palette (.json, .gpl, .hex, .txt).")
+    ] = None,
+    figure: Figure = None,
+    recipe: RecipeFile = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+) -> None:
+    """Paint photographs in few colors, the best for them.
+
+    The poster is 8-bit where the photograph is and 16-bit where that is; transparency and color profile are kept, and
+    PNG is indexed. Beside each output lies `<output>.json`, the record with which `--recipe` does it again, to the bit.
+    """
+    from klevels.cli import posters
+
+    posters.posterize(
+        paths,
+        output,
+        k=k,
+        space=space,
+        quality=quality,
+        palette=palette,
+        dither=dither,
+        frame=frame,
+        seed=seed,
+        swatches=swatches,
+        save_palette=save_palette,
+        figure=figure,
+        recipe=recipe,
         json=json,
         overwrite=overwrite,
         threads=threads,

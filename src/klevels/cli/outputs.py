@@ -113,7 +113,22 @@ def json_writer(content: Mapping[str, Any]) -> Writer:
     callable
         For `Outputs.write`.
     """
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    return text_writer(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def text_writer(text: str) -> Writer:
+    """Return what writes a text.
+
+    Parameters
+    ----------
+    text : str
+        The content, for UTF-8.
+
+    Returns
+    -------
+    callable
+        For `Outputs.write`.
+    """
 
     def write(part: Path) -> None:
         part.write_text(text, encoding="utf-8")

@@ -11,15 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from klevels.core.colors import ColorTable
 from klevels.core.fit import fit_levels
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
+from klevels.core.palette import Palette
 from klevels.core.selection import KSweep
 from klevels.image import Image
+from klevels.poster import Poster
 from klevels.recipe import Segmentation
 
 N_BARS = 24
 BAR_WIDTH = 50
+WIDEST = 24
+"""So many letters of a channel's name are shown."""
+MOST_COLORS = 32
+"""So many rows of a palette are shown to people."""
 
 
 def facts(described: Mapping[str, object], *, json: bool) -> None:
@@ -35,24 +42,54 @@ def segmentation(result: Segmentation, *, json: bool) -> None:
     summary = result.summary()
     if json:
         return _print_json(summary)
-    _print_classes(result.model, result.labels)
+    model = result.model
+    names = result.source.meta.get("channel_names", ())
+    _print_classes(model, result.labels, names)
     ignored = f", {result.n_ignored:,} left out" if result.n_ignored else ""
-    print(f"{summary['n_voxels']:,} voxels{ignored}; explained variance {result.model.explained_variance:.4f}")
-    if result.model.explained_variance < 0:
-        print("the model fits worse than a single class: is this scan on the model's scale of gray?", file=sys.stderr)
-    if result.model.excess_bound:
-        print(
-            f"counted in bins: the inertia is at most {result.model.excess_bound / result.model.inertia:.1e} too high"
-        )
+    print(f"{summary['n_voxels']:,} voxels{ignored}; explained variance {model.explained_variance:.4f}")
+    if model.explained_variance < 0:
+        scale = "scale of gray" if isinstance(model, Levels) else "scale"
+        print(f"the model fits worse than a single class: is this scan on the model's {scale}?", file=sys.stderr)
+    if isinstance(model, Levels) and model.excess_bound:
+        print(f"counted in bins: the inertia is at most {model.excess_bound / model.inertia:.1e} too high")
     return None
 
 
-def model(fitted: Levels, pooled: Histogram, *, json: bool) -> None:
+def model(fitted: Levels | Palette, pooled: Histogram | ColorTable, *, json: bool) -> None:
+    n_voxels = pooled.n_voxels if isinstance(pooled, Histogram) else pooled.n_pixels
     if json:
         shares = {"fractions": fitted.fractions.tolist(), "explained_variance": fitted.explained_variance}
-        return _print_json({"k": fitted.k, **fitted.to_dict(), **shares, "n_voxels": pooled.n_voxels})
+        return _print_json({"k": fitted.k, **fitted.to_dict(), **shares, "n_voxels": n_voxels})
     _print_classes(fitted, None)
-    print(f"{pooled.n_voxels:,} voxels; explained variance {fitted.explained_variance:.4f}")
+    print(f"{n_voxels:,} voxels; explained variance {fitted.explained_variance:.4f}")
+    return None
+
+
+def poster(shown: Poster, *, json: bool) -> None:
+    summary = shown.summary()
+    if json:
+        return _print_json(summary)
+    _print_colors(shown.palette)
+    print(_errors(summary))
+    return None
+
+
+def posters(palette: Palette, n_colors: int, summaries: Sequence[Mapping[str, Any]], *, json: bool) -> None:
+    if json:
+        shared = {
+            "k": palette.k,
+            "space": palette.space,
+            "hex": list(palette.hex),
+            "centers": palette.colors.tolist(),
+            "counts": palette.counts.tolist(),
+            "fractions": palette.fractions.tolist(),
+            "inertia": palette.inertia,
+            "n_colors": n_colors,
+        }
+        return _print_json({"palette": shared, "posters": summaries})
+    _print_colors(palette)
+    for summary in summaries:
+        print(f"{summary['path'] or summary['input']}: {_errors(summary)}")
     return None
 
 
@@ -117,17 +154,50 @@ def demo(summary: Mapping[str, Any], folder: Path, *, json: bool) -> None:
     return None
 
 
-def _print_classes(levels: Levels, labels: Image | None) -> None:
+def _print_classes(model: Levels | Palette, labels: Image | None, names: Sequence[str] = ()) -> None:
     volume = _voxel_volume(labels)
-    print(
-        f"{'label':>5} {'center':>12} {'up to':>12} {'voxels':>16} {'fraction':>9}"
-        + (f" {volume[1]:>12}" if volume else "")
-    )
-    upper = [*(f"{t:.6g}" for t in levels.thresholds), ""]
-    for j, (center, count, fraction) in enumerate(zip(levels.centers, levels.counts, levels.fractions, strict=True)):
-        noise = "  noise" if j == 0 and levels.noise_threshold is not None else ""
+    if isinstance(model, Levels):
+        upper = [*(f"{t:.6g}" for t in model.thresholds), ""]
+        centers = [f"{center:>12.6g} {up_to:>12}" for center, up_to in zip(model.centers, upper, strict=True)]
+        heads = f"{'center':>12} {'up to':>12}"
+    else:
+        shown = [name[:WIDEST] for name in names or (f"channel {i}" for i in range(model.n_channels))]
+        width = max(12, *map(len, shown))
+        centers = [" ".join(f"{value:>{width}.6g}" for value in color) for color in model.colors]
+        heads = " ".join(f"{name:>{width}}" for name in shown)
+    print(f"{'label':>5} {heads} {'voxels':>16} {'fraction':>9}" + (f" {volume[1]:>12}" if volume else ""))
+    for j, (center, count, fraction) in enumerate(zip(centers, model.counts, model.fractions, strict=True)):
+        noise = "  noise" if j == 0 and isinstance(model, Levels) and model.noise_threshold is not None else ""
         size = f" {count * volume[0]:>12.6g}" if volume else ""
-        print(f"{j:>5} {center:>12.6g} {upper[j]:>12} {count:>16,} {100 * fraction:>8.3f}%{size}{noise}")
+        print(f"{j:>5} {center} {count:>16,} {100 * fraction:>8.3f}%{size}{noise}")
+
+
+def _print_colors(palette: Palette) -> None:
+    """List the colors, on a terminal each beside what it looks like; of many, those that most pixels have."""
+    listed = sorted(np.argsort(-palette.counts, kind="stable")[:MOST_COLORS].tolist())
+    lines = [f"{j:>5} {palette.hex[j]} {palette.counts[j]:>14,} {100 * palette.fractions[j]:>8.3f}%" for j in listed]
+    print(f"{'label':>5} {'color':<7} {'pixels':>14} {'share':>9}")
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False, soft_wrap=True)
+        for j, line in zip(listed, lines, strict=True):
+            console.print(Text.assemble(line, "  ", ("    ", f"on {palette.hex[j]}")))
+    else:
+        print("\n".join(lines))
+    if palette.k > len(listed):
+        rest = 1 - palette.fractions[listed].sum()
+        print(f"{palette.k - len(listed)} more colors, {100 * rest:.3f}% of the pixels: --json lists them all")
+
+
+def _errors(summary: Mapping[str, Any]) -> str:
+    ratio = "the same as the image" if summary["psnr"] is None else f"PSNR {summary['psnr']:.2f} dB"
+    ignored = f", {summary['n_ignored']:,} left out" if summary["n_ignored"] else ""
+    return (
+        f"MSE {summary['mse']:.6g}, {ratio}; {summary['n_colors']:,} distinct colors in {summary['n_pixels']:,} pixels"
+        f"{ignored}"
+    )
 
 
 def _voxel_volume(labels: Image | None) -> tuple[float, str] | None:

@@ -48,4 +48,50 @@ def optimal_cuts(
 def segment_moments(
     counts: NDArray[np.int64], x: NDArray[np.uint64], edges: NDArray[np.int64]
 ) -> list[tuple[int, int, int, int, int]]: ...
+def count_colors(
+    rows: NDArray[np.uint8], mask: NDArray[np.uint8] | None, n_threads: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def label_by_colors(
+    rows: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    colors: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    ignore: int,
+    n_threads: int,
+    out: Array,
+) -> None: ...
+def paint(labels: Array, table: NDArray[np.uint8], n_threads: int, out: NDArray[np.uint8]) -> None: ...
+
+class ColorBins:
+    def __init__(self, n_channels: int, limit: int) -> None: ...
+    @staticmethod
+    def of(
+        limit: int,
+        shift: int,
+        bins: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        rests: NDArray[np.int64],
+        squares: NDArray[np.uint64],
+    ) -> ColorBins: ...
+    def add_rows(self, rows: NDArray[np.int32]) -> None: ...
+    def add_bins(self, other: ColorBins) -> None: ...
+    def arrays(self) -> tuple[int, NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]: ...
+
+def find_centers(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    k: int,
+    seed: int,
+    population: int,
+    generations: int,
+    tolerance: float,
+    patience: int,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
+def refine_centers(
+    rows: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int
+) -> tuple[NDArray[np.float64], NDArray[np.uint32], float, int]: ...
+def label_rows(
+    rows: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int
+) -> tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
 def instruction_set() -> str: ...

@@ -70,52 +70,81 @@ def label_voxels(
     return labels.transpose(np.argsort(voxels.order))
 
 
-def paint_labels(labels: NDArray[Any], grays: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give each voxel the gray of its label.
+def paint_labels(
+    labels: NDArray[Any], colors: NDArray[np.float64], dtype: np.dtype[Any], threads: int | None = None
+) -> NDArray[Any]:
+    """Give each voxel the gray, or the color, of its label.
 
     Parameters
     ----------
     labels : ndarray of uint8 or uint16
         As `label_voxels` returns them.
-    grays : ndarray of float64, shape (n,)
+    colors : ndarray of float64, shape (n,) or (n, n_channels)
         One for each label.
     dtype : dtype
         Of the picture.
+    threads : int, optional
+        How many threads to use; all processors by default.
 
     Returns
     -------
     ndarray
-        Of the shape of `labels`; voxels left out are 0, or NaN in a float dtype.
+        Of the shape of `labels`, with one more axis for channels if there are some. Voxels left out are 0, or NaN in a
+        float dtype.
 
     Raises
     ------
     ParameterError
-        If a label has no gray.
+        If a label has no color.
     DataTypeError
         If `dtype` has no gray levels, or the labels are neither uint8 nor uint16.
     """
     check_dtype(dtype)
     if labels.dtype not in (np.uint8, np.uint16):
         raise DataTypeError(f"the labels are of dtype {labels.dtype}; give uint8 or uint16, as classify returns them")
-    used = labels[labels != ignore_label(len(grays))]
-    if used.size and int(used.max()) >= len(grays):
-        raise ParameterError(
-            f"there is a label {int(used.max())}, but only {len(grays)} classes; give labels of this model"
-        )
-    n_entries = max(1 << (8 * labels.dtype.itemsize), len(grays))
-    table = np.full(n_entries, math.nan if dtype.kind == "f" else 0, dtype)
+    n_entries = 1 << (8 * labels.dtype.itemsize)
+    known = min(len(colors), n_entries)
+    table = np.full((n_entries, *colors.shape[1:]), math.nan if dtype.kind == "f" else 0, dtype)
+    table[:known] = rounded(colors[:known], dtype)
+    order = sorted(range(labels.ndim), key=lambda axis: -abs(labels.strides[axis]))
+    as_in_memory = np.ascontiguousarray(labels.transpose(order))
+    _check_labels(as_in_memory, len(colors))
+    painted = np.empty((*as_in_memory.shape, *colors.shape[1:]), dtype)
+    entries = table.reshape(n_entries, -1).view(np.uint8)
+    out = painted.reshape(-1).view(np.uint8).reshape(labels.size, entries.shape[1])
+    _kernels.paint(as_in_memory.reshape(-1), entries, count_threads(threads), out)
+    return painted.transpose([*np.argsort(order), *range(labels.ndim, painted.ndim)])
+
+
+def rounded(colors: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return grays or colors as a dtype can hold them.
+
+    Parameters
+    ----------
+    colors : ndarray of float64
+        In the units of the dtype.
+    dtype : dtype
+        Of the picture.
+
+    Returns
+    -------
+    ndarray
+        For integers: rounded to the nearest, halves to even, and clipped to the range.
+    """
     if dtype.kind == "f":
-        table[: len(grays)] = grays
-    elif dtype.kind == "b":
-        table[: len(grays)] = grays >= 0.5
-    else:
-        limits = np.iinfo(dtype)
-        table[: len(grays)] = [min(max(round(gray), limits.min), limits.max) for gray in grays.tolist()]
-    painted = np.empty_like(labels, dtype=dtype, subok=False)
-    # Slab by slab: NumPy makes an 8-byte index of each label that it looks up.
-    for slab in range(labels.shape[0]) if labels.ndim > 1 else [slice(None)]:
-        painted[slab] = table[labels[slab]]
-    return painted
+        return colors.astype(dtype)
+    if dtype.kind == "b":
+        return colors >= 0.5
+    limits = np.iinfo(dtype)
+    wholes = [min(max(round(value), limits.min), limits.max) for value in colors.ravel().tolist()]
+    return np.array(wholes, dtype).reshape(colors.shape)
+
+
+def _check_labels(labels: NDArray[Any], n_classes: int) -> None:
+    ignore = ignore_label(n_classes)
+    greatest = max((int(slab.max(where=slab != ignore, initial=0)) for slab in np.atleast_2d(labels)), default=0)
+    if greatest >= n_classes and labels.size:
+        raise ParameterError(f"there is a label {greatest}, but only {n_classes} classes; give labels of this model")
 
 
 def _by_table(voxels: Voxels, n_thresholds: int) -> bool:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from klevels.core.palette import white_of
 from klevels.figures.planes import LONGEST, middle_plane
 from klevels.image import Image
-from klevels.poster import Poster, has_alpha
+from klevels.poster import Poster
+from klevels.sources import has_alpha
 
 CHECKS = 40  # along the longer side
 CHECK_COLORS = (1.0, 0.9)  # white, and a gray that is told from white but from no color that matters

@@ -20,7 +20,7 @@ from klevels.figures.pictures import draw_gray, draw_phases, draw_photo
 from klevels.figures.planes import Plane, gray_limits, gray_values, middle_plane, size_of_plane, thinned
 from klevels.figures.strips import draw_bar
 from klevels.figures.style import styled
-from klevels.poster import color_channels
+from klevels.sources import color_channels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,202 @@
+"""What was given, as an Image: a scan, gray or of several channels, or a picture, perhaps with transparency."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from klevels.errors import DataError, DataTypeError
+from klevels.image import Image
+
+
+def as_image(image: Image | ArrayLike) -> Image:
+    """Return an Image of a scan: one gray value a voxel, or several channels.
+
+    Parameters
+    ----------
+    image : Image or array_like
+        A plain array is gray, with axes "yx" or "zyx".
+
+    Returns
+    -------
+    Image
+        The same data.
+
+    Raises
+    ------
+    DataError
+        If a plain array looks like color, or has neither two nor three axes.
+    """
+    if isinstance(image, Image):
+        return image
+    data = _plain(image)
+    axes = {2: "yx", 3: "zyx"}.get(data.ndim)
+    if axes is None:
+        raise DataError(
+            f"the image has {data.ndim} axes; give two (y, x) or three (z, y, x), or klevels.Image with axes that name "
+            f"the channels"
+        )
+    if data.ndim == 3 and data.shape[2] in (3, 4) and min(data.shape[:2]) > 4:
+        raise DataError(
+            f"an array of shape {data.shape} looks like color; convert it to gray, or give klevels.Image(data, 'zyx') "
+            f"if it is a volume, or klevels.Image(data, 'yxc') to cluster its channels"
+        )
+    return Image(data, axes)
+
+
+def as_gray_image(image: Image | ArrayLike) -> Image:
+    """Return an Image with one gray value a voxel.
+
+    Parameters
+    ----------
+    image : Image or array_like
+        A plain array has axes "yx" or "zyx".
+
+    Returns
+    -------
+    Image
+        The same data.
+
+    Raises
+    ------
+    DataError
+        If it is a color image, or has neither two nor three axes.
+    """
+    found = as_image(image)
+    if "c" in found.axes:
+        raise DataError(
+            f"the image has {found.shape[-1]} channels (axes {found.axes}); read it with gray=True (--gray)"
+        )
+    return found
+
+
+def as_picture(image: Image | ArrayLike) -> Image:
+    """Return an Image of a photograph: gray or of one to three channels, with transparency or without.
+
+    Parameters
+    ----------
+    image : Image or array_like
+        A plain array has axes "yx" or "yxc"; a second or fourth channel is transparency.
+
+    Returns
+    -------
+    Image
+        The same data.
+
+    Raises
+    ------
+    DataError
+        If it has other axes, or other channels.
+    """
+    if not isinstance(image, Image):
+        data = _plain(image)
+        if data.ndim not in (2, 3):
+            raise DataError(f"the image has {data.ndim} axes; give (y, x) or (y, x, channels), or a klevels.Image")
+        if data.dtype.kind in "iu" and data.dtype.itemsize > 2 and data.size and data.min() >= 0 and data.max() <= 255:
+            data = data.astype(np.uint8)
+        meta = {"alpha": True} if data.shape[2:] in ((2,), (4,)) else {}
+        image = Image(data, "yxc" if data.ndim == 3 else "yx", meta=meta)
+    n_channels = color_channels(image).shape[-1]
+    if n_channels not in (1, 3):
+        raise DataError(
+            f"the image has {n_channels} color channels (axes {image.axes}); a poster needs gray or red, green and "
+            f"blue: use segment to cluster other channels"
+        )
+    return image
+
+
+def has_alpha(image: Image) -> bool:
+    """Tell whether the last channel of an image is its transparency.
+
+    Parameters
+    ----------
+    image : Image
+        With or without channels.
+
+    Returns
+    -------
+    bool
+        As its reader says in ``meta["alpha"]``.
+    """
+    return "c" in image.axes and bool(image.meta.get("alpha"))
+
+
+def color_channels(image: Image, n_wanted: int | None = None) -> NDArray[Any]:
+    """Return the channels of an image without its transparency.
+
+    Parameters
+    ----------
+    image : Image
+        With or without channels.
+    n_wanted : int, optional
+        Where this is 3, gray is repeated to as many channels.
+
+    Returns
+    -------
+    ndarray
+        A view, with the channels on the last axis.
+    """
+    data = image.data if "c" in image.axes else image.data[..., None]
+    if has_alpha(image):
+        data = data[..., :-1]
+    if n_wanted == 3 and data.shape[-1] == 1:
+        data = np.broadcast_to(data, (*data.shape[:-1], 3))
+    return data
+
+
+def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
+    """Return a mask without the pixels that are transparent.
+
+    Parameters
+    ----------
+    image : Image
+        With transparency or without.
+    mask : array_like of bool or int, or None
+        Of the image's shape without channels; nonzero where a pixel counts.
+
+    Returns
+    -------
+    array_like or None
+        The mask as it is where nothing can be transparent.
+
+    Raises
+    ------
+    DataError
+        If every pixel is transparent.
+    """
+    if not has_alpha(image):
+        return mask
+    seen: NDArray[Any] = image.data[..., -1] != 0
+    if not seen.any():
+        raise DataError("every pixel is transparent; give an image with something to see, or drop its alpha channel")
+    return seen if mask is None else seen & (np.asarray(mask) != 0)
+
+
+def peak_of(image: Image) -> float:
+    """Return the greatest magnitude in the channels of an image; NaN and infinite values left out.
+
+    Parameters
+    ----------
+    image : Image
+        With channels, or gray.
+
+    Returns
+    -------
+    float
+        0.0 where there is no finite value.
+    """
+    peak = 0.0
+    for slab in color_channels(image):
+        finite = slab[np.isfinite(slab)] if slab.dtype.kind == "f" else slab
+        if finite.size:
+            peak = max(peak, abs(float(finite.min())), abs(float(finite.max())))
+    return peak
+
+
+def _plain(image: ArrayLike) -> NDArray[Any]:
+    if isinstance(image, str | PathLike):
+        raise DataTypeError(f"the image is a name, {image!r}; read the file first, with klevels.read")
+    return np.asanyarray(image)

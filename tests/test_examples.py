@@ -1,0 +1,79 @@
+"""The examples run, and show what they say."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from klevels import KMeans
+
+SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "vector_quantization.py"
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, Any]:
+    return runpy.run_path(str(SCRIPT))
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def test_posters_have_their_colors_and_no_pixel_could_have_a_nearer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    _run(monkeypatch, "--width", 90, "--sample", 0, "--output", tmp_path / "posters")
+    assert "64 colors: mean squared error" in capsys.readouterr().out
+    original = np.asarray(Image.open(tmp_path / "posters" / "original.png"), float)
+    assert original.shape == (60, 90, 3)
+    errors = []
+    for k in (4, 8, 16, 32, 64):
+        stored = Image.open(tmp_path / "posters" / f"poster-{k}.png")
+        poster = np.asarray(stored.convert("RGB"), float)
+        palette = np.unique(poster.reshape(-1, 3), axis=0)
+        assert stored.mode == "P"
+        assert len(palette) == k
+        own = np.sqrt(((poster - original) ** 2).sum(axis=-1))
+        least = np.sqrt(((original[:, :, None] - palette) ** 2).sum(axis=-1)).min(axis=-1)
+        assert (own <= least + np.sqrt(3)).all()  # centers are rounded to 8 bits after labeling
+        errors.append(float(np.mean(own**2)))
+    assert errors == sorted(errors, reverse=True)
+    with Image.open(tmp_path / "posters" / "sheet.png") as page:
+        assert page.size == (3 * 102 + 12, 2 * 98 + 12)
+
+
+def test_a_photograph_can_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    gradient = np.arange(40 * 50 * 3, dtype=np.uint16).reshape(40, 50, 3) // 24
+    Image.fromarray(gradient.astype(np.uint8)).save(tmp_path / "photo.png")
+    _run(monkeypatch, tmp_path / "photo.png", "--sample", 1000, "--output", tmp_path)
+    assert np.array_equal(Image.open(tmp_path / "original.png"), gradient)
+    assert (tmp_path / "poster-64.png").is_file()
+
+
+def test_only_the_import_differs_from_scikit_learn(example: dict[str, Any]) -> None:
+    pytest.importorskip("sklearn.cluster")
+    source = SCRIPT.read_text(encoding="utf-8")
+    assert source.count("klevels") == source.count("from klevels import KMeans") == 1
+    theirs: dict[str, Any] = {"__name__": "theirs"}
+    exec(source.replace("from klevels import", "from sklearn.cluster import"), theirs)
+    picture = example["sunset"](96, 64)
+    assert example["KMeans"] is KMeans
+    assert theirs["KMeans"] is not KMeans
+    for k in (4, 16):
+        ours, reference = (_error(script["quantize"](picture, k, 0), picture) for script in (example, theirs))
+        assert ours <= reference * 1.005
+    assert _error(example["quantize"](picture, 16, 1000), picture) < 1.1 * reference
+
+
+def _error(poster: np.ndarray, picture: np.ndarray) -> float:
+    return float(np.mean((poster.astype(float) - picture) ** 2))
