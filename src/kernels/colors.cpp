@@ -151,10 +151,11 @@ void label_by_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::si
     const Places places(n_channels);
     const auto table = zeros<Label>(places.size());
     for (std::size_t i = 0; i < n_colors; ++i)
-        table[places.of(colors + i * n_channels)] = static_cast<Label>(labels[i]);
+        table[places.of(colors + i * n_channels)] = static_cast<Label>(labels[i] + 1);
     visit_rows(rows, mask, n, n_channels, n_threads,
                [&](std::size_t, std::size_t i, const std::uint8_t* color, bool inside) {
-                   out[i] = inside ? table[places.of(color)] : ignore;
+                   const Label found = inside ? table[places.of(color)] : Label{0};
+                   out[i] = found == 0 ? ignore : static_cast<Label>(found - 1);
                });
 }
 

@@ -74,7 +74,7 @@ struct ColorCounts {
 // 1 to 3 channels of 8 bits, fewer than 2^32 pixels.
 ColorCounts count_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::size_t n, std::size_t n_channels,
                          std::size_t n_threads);
-// Every color that occurs must be among `colors`.
+// Labels are below `ignore`, which a color that is not among `colors` gets.
 template <class Label>
 void label_by_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::size_t n, std::size_t n_channels,
                      const std::uint8_t* colors, const std::uint16_t* labels, std::size_t n_colors, Label ignore,

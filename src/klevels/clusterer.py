@@ -36,7 +36,9 @@ class KMeans(_Estimator):
         The same number gives the same result, to the bit. None is 0: nothing here depends on the time of day.
     init : {"k-means++", "random"}
         Without effect. Centers to begin with are refused: the search finds its own.
-    n_init, max_iter, tol, verbose, copy_x, algorithm : int, float, bool or str
+    max_iter : int
+        Passes of Lloyd's algorithm after the search, at most; few data need as many until no center moves any more.
+    n_init, tol, verbose, copy_x, algorithm : int, float, bool or str
         Without effect, so that scripts run with only their import changed: `quality` says how long to search, a search
         begins many times, and it ends when no center moves any more. The data are never changed.
 
@@ -146,7 +148,7 @@ class KMeans(_Estimator):
         DataTypeError
             If the data are sparse, or no numbers.
         """
-        k, quality = _check_n_clusters(self.n_clusters), check_quality(self.quality)
+        k, quality = _check_positive("n_clusters", self.n_clusters), check_quality(self.quality)
         if not (isinstance(self.init, str) and self.init in ("k-means++", "random")):
             raise ParameterError(
                 f"init is {self.init!r}; leave it at 'k-means++': klevels finds its own centers to begin with"
@@ -154,7 +156,8 @@ class KMeans(_Estimator):
         seed = as_seed(self.random_state)
         samples, names = as_samples(X), _names_of(X)
         weights = as_weights(sample_weight, len(samples))
-        found = cluster_samples(samples, weights, k, quality=quality, seed=seed)
+        max_iter = _check_positive("max_iter", self.max_iter)
+        found = cluster_samples(samples, weights, k, quality=quality, seed=seed, max_iter=max_iter)
         if found.n_distinct < k:
             warnings.warn(
                 f"n_clusters is {k}, but the number of distinct samples is {found.n_distinct}; "
@@ -384,13 +387,13 @@ def _not_fitted_error(for_sklearn: bool) -> type[ParameterError]:
     return type("NotFittedError", (ParameterError, theirs), {"__doc__": "The estimator was not fitted yet."})
 
 
-def _check_n_clusters(n_clusters: Any) -> int:
+def _check_positive(name: str, value: Any) -> int:
     try:
-        number = operator.index(n_clusters)
+        number = operator.index(value)
     except TypeError:
         number = 0
-    if isinstance(n_clusters, bool) or number < 1:
-        raise ParameterError(f"n_clusters is {n_clusters!r}; give an integer of at least 1")
+    if isinstance(value, bool) or number < 1:
+        raise ParameterError(f"{name} is {value!r}; give an integer of at least 1")
     return number
 
 

@@ -142,7 +142,7 @@ def as_seed(random_state: Any) -> int:
 
 
 def cluster_samples(
-    samples: NDArray[Any], weights: NDArray[Any] | None, k: int, *, quality: Quality, seed: int
+    samples: NDArray[Any], weights: NDArray[Any] | None, k: int, *, quality: Quality, seed: int, max_iter: int
 ) -> Clusters:
     """Find `k` centers of low inertia; of least inertia, where there is one feature and the weights are whole.
 
@@ -158,6 +158,8 @@ def cluster_samples(
         How long to search, see `klevels.core.clusters.cluster`.
     seed : int
         Of the random numbers.
+    max_iter : int
+        Passes of Lloyd's algorithm after the search, at most.
 
     Returns
     -------
@@ -171,7 +173,7 @@ def cluster_samples(
     """
     if samples.shape[1] == 1 and (weights is None or weights.dtype.kind == "i"):
         return _optimal(samples[:, 0], weights, k)
-    return _searched(samples, weights, k, quality, seed)
+    return _searched(samples, weights, k, quality, seed, max_iter)
 
 
 def nearest_centers(
@@ -235,7 +237,9 @@ def _optimal(values: NDArray[Any], counts: NDArray[np.int64] | None, k: int) -> 
     return Clusters(levels.centers.reshape(-1, 1), levels.inertia, 1, counted.n_levels, levels)
 
 
-def _searched(samples: NDArray[Any], weights: NDArray[Any] | None, k: int, quality: Quality, seed: int) -> Clusters:
+def _searched(
+    samples: NDArray[Any], weights: NDArray[Any] | None, k: int, quality: Quality, seed: int, max_iter: int
+) -> Clusters:
     n_threads, n_samples = count_threads(None), len(samples)
     if samples.dtype == np.uint8 and samples.shape[1] <= 3 and weights is None and n_samples < 2**32:
         samples, weights = _kernels.count_colors(np.ascontiguousarray(samples), None, n_threads)
@@ -256,9 +260,11 @@ def _searched(samples: NDArray[Any], weights: NDArray[Any] | None, k: int, quali
     if samples.shape[1] == 1:
         _check_enough(k, n_distinct, "distinct samples")
         start = fit_levels(Histogram.of(points[:, 0], _as_counts(masses)), k).centers.reshape(-1, 1)
-        centers, _, inertia, n_iter = _kernels.refine_centers(points, masses, start, n_threads)
+        centers, _, inertia, n_iter = _kernels.refine_centers(points, masses, start, n_threads, max_iter)
     else:
-        found = cluster(points, masses, grid, min(k, n_distinct), quality=quality, seed=seed, threads=n_threads)
+        found = cluster(
+            points, masses, grid, min(k, n_distinct), quality=quality, seed=seed, threads=n_threads, max_iter=max_iter
+        )
         centers, inertia, n_iter = found.centers, found.inertia, found.n_iter
     centers = np.ldexp(centers, exponent) + origin
     order = np.lexsort((*centers.T[::-1], (centers / len(origin)).sum(axis=1)))

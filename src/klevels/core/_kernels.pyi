@@ -89,7 +89,11 @@ def find_centers(
     n_threads: int,
 ) -> NDArray[np.float64]: ...
 def refine_centers(
-    rows: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    n_threads: int,
+    most_passes: int = ...,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint32], float, int]: ...
 def label_rows(
     rows: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int

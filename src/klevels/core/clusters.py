@@ -18,6 +18,8 @@ QUALITIES: tuple[Quality, ...] = ("fast", "default", "best")
 
 PART = 1 << 16
 """Points whose intermediate results are held at a time."""
+MOST_PASSES = 10000
+"""Lloyd's algorithm ends by itself long before, but nobody has proven so."""
 MOST_CROSSED = 4096
 """Merging two solutions takes time that grows with the square of k; beyond this many centers none are merged."""
 MOST_SORTED = 100
@@ -60,6 +62,7 @@ def cluster(
     seed: int,
     threads: int,
     order: Callable[[NDArray[np.float64]], NDArray[np.intp]] | None = None,
+    max_iter: int = MOST_PASSES,
 ) -> Clustering:
     """Find `k` centers of low inertia.
 
@@ -82,10 +85,14 @@ def cluster(
     order : callable, optional
         Returns the indices that sort centers of shape (k, n_channels).
 
+    max_iter : int
+        Passes of Lloyd's algorithm over all points, at most.
+
     Returns
     -------
     Clustering
-        Nothing moves any more: centers are the means of their points, labels the nearest centers.
+        Unless `max_iter` ended it, nothing moves any more: centers are the means of their points, labels the nearest
+        centers.
 
     Notes
     -----
@@ -108,7 +115,7 @@ def cluster(
         rows, masses, k, seed, effort.population, effort.generations, effort.tolerance, effort.patience, threads
     )
     found = Clustering(
-        *_kernels.refine_centers(points, weights, start if order is None else start[order(start)], threads)
+        *_kernels.refine_centers(points, weights, start if order is None else start[order(start)], threads, max_iter)
     )
     if order is None:
         return found
@@ -117,7 +124,7 @@ def cluster(
         sorting = order(found.centers)
         if (sorting[1:] > sorting[:-1]).all():
             break
-        again = Clustering(*_kernels.refine_centers(points, weights, found.centers[sorting], threads))
+        again = Clustering(*_kernels.refine_centers(points, weights, found.centers[sorting], threads, max_iter))
         found = replace(again, n_iter=found.n_iter + again.n_iter)
     return found
 
@@ -229,7 +236,10 @@ def _effort(quality: Quality, k: int) -> _Effort:
     if quality == "fast":
         return _Effort(32, 1 << 13, 1, 0, 1e-3, 1)
     if quality == "default":
-        return _Effort(64, 1 << 14, max(4, min(16, 256 // k)) if crossed else 1, 8 if crossed else 0, 1e-3, 1)
+        population = max(4, min(16, 256 // k)) if crossed else 1
+        # Sixteen solutions find the same again if it is the best; eight settle sooner on less.
+        patience = 2 if population < 16 and k <= 64 else 1
+        return _Effort(64, 1 << 14, population, 8 if crossed else 0, 1e-3, patience)
     return _Effort(512, 1 << 17, 16 if crossed else 1, 60 if crossed else 0, 1e-4, 4)
 
 
