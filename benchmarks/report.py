@@ -83,10 +83,11 @@ TARGETS = (
             f"china.jpg, k = {k}: from pixels to poster, `default`",
             f"≥ {times} ×",
             lambda ours, peer, times=times: ratio(ours, peer) >= times,
-            "scikit-learn KMeans, n_init=4",
+            f"scikit-learn KMeans, n_init=4{floats}",
             "klevels default",
         )
         for k, times in ((8, 15), (256, 60))
+        for floats in ("", ", float64")
     ),
     *(
         Target(

@@ -94,6 +94,7 @@ class TestPhotograph:
             ("scikit-learn BisectingKMeans", peers_color.sklearn_bisecting, 1, None),
             ("scikit-learn KMeans, n_init=1", peers_color.sklearn_kmeans_once, 1, None),
             ("scikit-learn KMeans, n_init=4", peers_color.sklearn_kmeans, 1, default),
+            ("scikit-learn KMeans, n_init=4, float64", peers_color.sklearn_kmeans_float64, 1, default),
         ],
     )
     def test_poster(

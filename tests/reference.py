@@ -138,7 +138,7 @@ def bins_of_table(table: ColorTable) -> tuple[int, dict[Color, tuple[int, Color,
 
 def assert_same_table(a: ColorTable, b: ColorTable) -> None:
     """Check that two tables are equal to the bit."""
-    assert (a.dtype, a.step) == (b.dtype, b.step)
+    assert (a.dtype, a.steps) == (b.dtype, b.steps)
     found, expected = bins_of_table(a), bins_of_table(b)
     assert found == expected
     assert list(found[1]) == list(expected[1])

@@ -36,11 +36,13 @@ class KMeans(_Estimator):
         The same number gives the same result, to the bit. None is 0: nothing here depends on the time of day.
     init : {"k-means++", "random"}
         Without effect. Centers to begin with are refused: the search finds its own.
+    n_init : int or "auto"
+        Without effect, as the last four, so that scripts run with only their import changed: `quality` says how long to
+        search, and a search begins many times.
     max_iter : int
         Passes of Lloyd's algorithm after the search, at most; few data need as many until no center moves any more.
-    n_init, tol, verbose, copy_x, algorithm : int, float, bool or str
-        Without effect, so that scripts run with only their import changed: `quality` says how long to search, a search
-        begins many times, and it ends when no center moves any more. The data are never changed.
+    tol, verbose, copy_x, algorithm : float, int, bool or str
+        Without effect: all ends when no center moves any more, silently, and the data are never changed.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels.core.clusters import Quality
-from klevels.core.colors import ColorTable, count_colors
+from klevels.core.colors import ColorTable, count_colors, peaks_of
 from klevels.core.count import histogram
 from klevels.core.dither import Dither, dither_labels
 from klevels.core.fit import fit_levels
@@ -254,7 +254,9 @@ def _segment_channels(
     inside = visible(source, mask)
     channels = color_channels(source)
     step("counting")
-    table = count_colors(channels, mask=inside, nan=recipe.nan, threads=threads)
+    # Channels that shall weigh alike are divided alike, each for its range.
+    peak = peaks_of(channels, mask=inside, nan=recipe.nan) if recipe.normalize else None
+    table = count_colors(channels, mask=inside, nan=recipe.nan, peak=peak, threads=threads)
     step("fitting")
     model = recipe.model or fit_channels(table, recipe, threads=threads)
     step("labeling")
@@ -310,7 +312,7 @@ def count_channels(
     *,
     n_wanted: int | None = None,
     nan: Literal["error", "ignore"] = "error",
-    peak: float | None = None,
+    peak: float | Sequence[float] | None = None,
     threads: int | None = None,
 ) -> ColorTable:
     """Count the colors of one of several images that will be pooled.
@@ -323,8 +325,8 @@ def count_channels(
         Where this is 3, gray counts as color.
     nan : {"error", "ignore"}
         Whether pixels with NaN are refused or left out.
-    peak : float, optional
-        The greatest of `peak_of` all images.
+    peak : float or sequence of float, optional
+        The greatest magnitude in any of the images, or in each of their channels.
     threads : int, optional
         How many threads to use; all processors by default.
 

@@ -175,27 +175,6 @@ def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
     return seen if mask is None else seen & (np.asarray(mask) != 0)
 
 
-def peak_of(image: Image) -> float:
-    """Return the greatest magnitude in the channels of an image; NaN and infinite values left out.
-
-    Parameters
-    ----------
-    image : Image
-        With channels, or gray.
-
-    Returns
-    -------
-    float
-        0.0 where there is no finite value.
-    """
-    peak = 0.0
-    for slab in color_channels(image):
-        finite = slab[np.isfinite(slab)] if slab.dtype.kind == "f" else slab
-        if finite.size:
-            peak = max(peak, abs(float(finite.min())), abs(float(finite.max())))
-    return peak
-
-
 def _plain(image: ArrayLike) -> NDArray[Any]:
     if isinstance(image, str | PathLike):
         raise DataTypeError(f"the image is a name, {image!r}; read the file first, with klevels.read")

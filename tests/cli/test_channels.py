@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 import klevels
 from commands import Run, check_refused, files
+from klevels.core.colors import peaks_of
 
 SPACING = (0.02, 0.01, 0.01)
 
@@ -167,8 +168,8 @@ def test_fit_pools_scans_with_channels_and_apply_uses_the_model(run: Run, tmp_pa
     paths, model = [tmp_path / "one.tif", tmp_path / "two.tif"], tmp_path / "model.json"
     fitted = run("fit", *paths, "-k", 5, "--normalize", "-o", model, "--json")
     assert fitted.code == 0, fitted.err
-    table = klevels.count_colors(np.concatenate([one, two]))
-    expected = klevels.fit_palette(table, 5, normalize=True)
+    both = np.concatenate([one, two])
+    expected = klevels.fit_palette(klevels.count_colors(both, peak=peaks_of(both)), 5, normalize=True)
     assert fitted.json["centers"] == expected.centers.tolist()
     assert fitted.json["counts"] == expected.counts.tolist()
     assert fitted.json["n_voxels"] == 2 * one[..., 0].size

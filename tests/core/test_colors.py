@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from klevels.core import _kernels
 from klevels.core import colors as colors_module
-from klevels.core.colors import GRID_BITS, ColorTable, count_colors
+from klevels.core.colors import GRID_BITS, ColorTable, count_colors, peaks_of
 from klevels.errors import DataError, DataTypeError, KlevelsError, ParameterError
 from reference import assert_same_table, binned_colors, bins_of_table, interleaved
 from strategies import LAYOUTS
@@ -28,11 +28,11 @@ def _unique(image: Array) -> dict[tuple[int, ...], int]:
 
 def _counted(table: ColorTable) -> dict[tuple[int, ...], int]:
     assert table.shift == 0
-    assert table.step == 1.0
+    assert set(table.steps) == {1.0}
     return dict(zip(map(tuple, table.bins.tolist()), table.counts.tolist(), strict=True))
 
 
-def _on_grid(image: Array, step: float) -> Array:
+def _on_grid(image: Array, step: float | tuple[float, ...]) -> Array:
     return np.floor(image.reshape(-1, image.shape[-1]).astype(np.float64) / step).astype(np.int64)
 
 
@@ -123,7 +123,7 @@ def test_whole_numbers_are_counted_on_their_grid(dtype: str, n_channels: int, se
     table = count_colors(image)
     peak = max(abs(v) for v in image.ravel().tolist())
     step = 2 ** max(0, math.frexp(peak)[1] - GRID_BITS) if limits.bits > 16 else 1
-    assert table.step == step
+    assert table.steps[0] == step
     exact = [[v // step for v in color] for color in image.tolist()]
     assert bins_of_table(table) == binned_colors(exact, 1 << 18)
 
@@ -135,9 +135,9 @@ def test_floats_are_rounded_down_to_their_grid(dtype: str, n_channels: int, seed
     image = (rng.standard_normal((50, n_channels)) * scale).astype(dtype)
     table = count_colors(image)
     peak = float(np.abs(image).max())
-    assert table.step == 2.0 ** (math.frexp(peak)[1] - GRID_BITS)
-    assert peak / table.step < 2**GRID_BITS <= 2 * peak / table.step
-    exact = [[Fraction(v) // Fraction(table.step) for v in color] for color in image.astype(np.float64).tolist()]
+    assert table.steps[0] == 2.0 ** (math.frexp(peak)[1] - GRID_BITS)
+    assert peak / table.steps[0] < 2**GRID_BITS <= 2 * peak / table.steps[0]
+    exact = [[Fraction(v) // Fraction(table.steps[0]) for v in color] for color in image.astype(np.float64).tolist()]
     assert bins_of_table(table) == binned_colors(exact, 1 << 18)
 
 
@@ -163,7 +163,7 @@ def test_bins_are_those_of_the_finest_grid(dtype: str, n_channels: int) -> None:
         image = np.abs(image) if dtype == "u2" else image
         table = count_colors(image)
         assert table.n_colors <= 64
-        assert bins_of_table(table) == binned_colors(_on_grid(image, table.step), 64)
+        assert bins_of_table(table) == binned_colors(_on_grid(image, table.steps), 64)
 
 
 def test_real_limit_of_bins() -> None:
@@ -248,7 +248,7 @@ def test_sums_of_large_counts_are_exact(n_channels: int, seed: int, limit: int) 
         pooled.add_bins(once)
         rows += zip(map(tuple, colors.tolist()), counts.tolist(), strict=True)
     shift, bins, counts, rests, squares = pooled.arrays()
-    table = ColorTable(bins, counts, np.dtype(np.int16), shift, 1.0, rests, squares)
+    table = ColorTable(bins, counts, np.dtype(np.int16), shift, (), rests, squares)
     found = bins_of_table(table)
     assert found[0] == binned_colors([color for color, _ in rows], limit)[0]
     expected: dict[tuple[int, ...], list[Any]] = {}
@@ -467,3 +467,24 @@ def test_the_kernel_refuses_rows_and_masks_that_do_not_fit() -> None:
     ):
         with pytest.raises(ValueError, match=r".+"):
             _kernels.label_by_colors(*wrong)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32"])
+def test_a_peak_for_each_channel_divides_each_for_its_range(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("klevels.core.colors.MOST_BINS", 1 << 10)
+    rng = np.random.default_rng(5)
+    image = np.stack([rng.integers(0, 60000, 20000), rng.integers(0, 7, 20000)], axis=1).astype(dtype)
+    apart = count_colors(image, peak=peaks_of(image))
+    assert apart.shift > 0
+    assert len(np.unique(apart.bins[:, 1])) == 7  # a common step would have left one
+    total = (apart.colors * apart.counts[:, None]).sum(axis=0)
+    np.testing.assert_allclose(total, image.astype(float).sum(axis=0), rtol=1e-6)
+    halves = count_colors(image[:9000], peak=peaks_of(image)) + count_colors(image[9000:], peak=peaks_of(image))
+    np.testing.assert_array_equal(halves.bins, apart.bins)
+    np.testing.assert_array_equal(halves.rests, apart.rests)
+
+
+def test_peaks_are_one_for_each_channel() -> None:
+    assert peaks_of([[-3, 1], [2, 5]]) == (3.0, 5.0)
+    with pytest.raises(ParameterError, match="peak has 1 numbers, the image 2 channels; give one for each"):
+        count_colors([[1.0, 2.0]], peak=[3.0])

@@ -7,21 +7,29 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from klevels.cli.inputs import check_same, load_picture, load_scan, naming
-from klevels.core.colors import ColorTable
+from klevels.core.colors import ColorTable, peaks_of
 from klevels.core.count import histogram
 from klevels.core.histogram import Histogram
 from klevels.errors import DataError
 from klevels.image import Image
 from klevels.pipeline import count_channels
-from klevels.sources import peak_of
+from klevels.sources import color_channels
 
 Table = Histogram | ColorTable
 T = TypeVar("T", bound=Table)
 Stage = Callable[[str], None]
+Peaks = tuple[float, ...]
+"""The greatest magnitude in each channel; none of gray."""
 
 
 def pool_scans(
-    paths: Sequence[Path], *, nan: Literal["error", "ignore"], gray: bool, threads: int | None, stage: Stage
+    paths: Sequence[Path],
+    *,
+    nan: Literal["error", "ignore"],
+    gray: bool,
+    normalize: bool,
+    threads: int | None,
+    stage: Stage,
 ) -> Table:
     """Count the levels of several scans, or the values of their channels.
 
@@ -33,6 +41,8 @@ def pool_scans(
         Whether NaN voxels are refused or left out.
     gray : bool
         Whether color is turned to gray.
+    normalize : bool
+        Whether channels shall weigh alike, and so be divided alike, each for its range.
     threads : int or None
         How many to use.
     stage : callable
@@ -49,12 +59,15 @@ def pool_scans(
         If they differ in dtype or in the number of channels.
     """
 
-    def count(image: Image, peak: float | None) -> Table:
+    def count(image: Image, peaks: Peaks | None) -> Table:
         if "c" in image.axes:
-            return count_channels(image, nan=nan, peak=peak, threads=threads)
+            return count_channels(image, nan=nan, peak=_common(peaks, normalize), threads=threads)
         return histogram(image.data, nan=nan, threads=threads)
 
-    return _pool(paths, lambda path: load_scan([path], gray=gray), count, _merge, stage)
+    def peaks_in(image: Image) -> Peaks:
+        return peaks_of(color_channels(image), nan="ignore") if "c" in image.axes else ()
+
+    return _pool(paths, lambda path: load_scan([path], gray=gray), count, peaks_in, _merge, stage, twice=normalize)
 
 
 def pool_pictures(
@@ -86,51 +99,59 @@ def pool_pictures(
         If they differ in dtype or in the number of channels.
     """
 
-    def count(image: Image, peak: float | None) -> ColorTable:
-        return count_channels(image, n_wanted=n_wanted, peak=peak, threads=threads)
+    def count(image: Image, peaks: Peaks | None) -> ColorTable:
+        return count_channels(image, n_wanted=n_wanted, peak=_common(peaks, False), threads=threads)
+
+    def peaks_in(image: Image) -> Peaks:
+        return peaks_of(color_channels(image, n_wanted), nan="ignore")
 
     def merge(one: ColorTable, other: ColorTable) -> ColorTable:
         return one + other
 
-    return _pool(paths, lambda path: load_picture(path, frame), count, merge, stage)
+    return _pool(paths, lambda path: load_picture(path, frame), count, peaks_in, merge, stage)
 
 
 def _pool(
     paths: Sequence[Path],
     load: Callable[[Path], Image],
-    count: Callable[[Image, float | None], T],
+    count: Callable[[Image, Peaks | None], T],
+    peaks_in: Callable[[Image], Peaks],
     merge: Callable[[T, T], T],
     stage: Stage,
+    *,
+    twice: bool = False,
 ) -> T:
-    first, peak = _load_and_count(paths[0], None, load, count, stage)
-    pooled, is_of_one_grid = first, True
+    """Count all files, and again with the peaks of all where grids differ, or it must be `twice`."""
+    first, peaks = _load_and_count(paths[0], None, load, count, peaks_in, stage)
+    pooled, is_of_one_grid = first, not (twice and isinstance(first, ColorTable))
     for path in paths[1:]:
-        part, own_peak = _load_and_count(path, None, load, count, stage)
+        part, own_peaks = _load_and_count(path, None, load, count, peaks_in, stage)
         check_same(paths[0], path, "dtype", first.dtype, part.dtype)
         check_same(paths[0], path, "number of channels", _n_channels(first), _n_channels(part))
-        peak = max(peak, own_peak)
-        is_of_one_grid &= _step(part) == _step(first)
+        peaks = tuple(map(max, peaks, own_peaks))
+        is_of_one_grid &= _steps(part) == _steps(first)
         if is_of_one_grid:
             pooled = merge(pooled, part)
-    if not is_of_one_grid:  # floats: the grid depends on the greatest magnitude, which is known only now
-        pooled = _load_and_count(paths[0], peak, load, count, stage)[0]
+    if not is_of_one_grid:
+        pooled = _load_and_count(paths[0], peaks, load, count, peaks_in, stage)[0]
         for path in paths[1:]:
-            pooled = merge(pooled, _load_and_count(path, peak, load, count, stage)[0])
+            pooled = merge(pooled, _load_and_count(path, peaks, load, count, peaks_in, stage)[0])
     return pooled
 
 
 def _load_and_count(
     path: Path,
-    peak: float | None,
+    peaks: Peaks | None,
     load: Callable[[Path], Image],
-    count: Callable[[Image, float | None], T],
+    count: Callable[[Image, Peaks | None], T],
+    peaks_in: Callable[[Image], Peaks],
     stage: Stage,
-) -> tuple[T, float]:
-    """Return the table of a file, and the greatest magnitude in it."""
+) -> tuple[T, Peaks]:
+    """Return the table of a file, and the greatest magnitude in each of its channels."""
     stage(f"counting {path.name}")
     with naming([path]):
         image = load(path)
-        return count(image, peak), peak_of(image) if peak is None else peak
+        return count(image, peaks), peaks_in(image) if peaks is None else peaks
 
 
 def _merge(one: Table, other: Table) -> Table:
@@ -145,5 +166,10 @@ def _n_channels(table: Table) -> int:
     return 1 if isinstance(table, Histogram) else table.n_channels
 
 
-def _step(table: Table) -> float:
-    return 1.0 if isinstance(table, Histogram) else table.step
+def _steps(table: Table) -> tuple[float, ...]:
+    return () if isinstance(table, Histogram) else table.steps
+
+
+def _common(peaks: Peaks | None, normalize: bool) -> float | Peaks | None:
+    """Return one peak for all channels, unless they shall weigh alike."""
+    return peaks if normalize or not peaks else max(peaks)

@@ -116,7 +116,7 @@ def fit(
     outputs = Outputs(paths, overwrite=overwrite)
     outputs.claim(output, (".json",), recorded=False)
     with Stages(len(paths) + 2) as stage:
-        pooled = pool_scans(paths, nan=nan, gray=gray, threads=threads, stage=stage)
+        pooled = pool_scans(paths, nan=nan, gray=gray, normalize=normalize, threads=threads, stage=stage)
         stage("fitting")
         with naming(paths):
             model = _fit_pooled(pooled, asked, threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, Self
@@ -43,8 +44,8 @@ class ColorTable:
         Of the image.
     shift : int
         Colors closer than ``2**shift`` grid steps may share a bin: 0 wherever all colors are told apart.
-    step : float
-        The grid step, in the units of the image: 1 for integers up to 16 bits.
+    steps : tuple of float
+        The grid step of each channel, in the units of the image: 1 for integers up to 16 bits.
     rests : ndarray of int64, shape (n_colors, n_channels), optional
         Where bins hold several colors, the sums of what the colors are above their bin's corner, in grid steps.
     squares : ndarray of uint64, shape (n_colors, 2), optional
@@ -57,7 +58,8 @@ class ColorTable:
     so that centers are the exact means of whole bins. The grid depends on the colors alone: counting an image in pieces
     and adding the pieces gives the same table. Floats, and integers beyond 16 bits, are first rounded down to a grid of
     2**-23 of the power of two above the greatest magnitude; tables with different steps cannot be added, so give
-    `count_colors` the greatest magnitude of all pieces as `peak`.
+    `count_colors` the greatest magnitude of all pieces as `peak`. Channels share one step unless `peak` has a number
+    for each: then each is divided as finely, for its range, as the others.
 
     Examples
     --------
@@ -73,11 +75,12 @@ class ColorTable:
     counts: NDArray[np.int64]
     dtype: np.dtype[Any]
     shift: int = 0
-    step: float = 1.0
+    steps: tuple[float, ...] = ()
     rests: NDArray[np.int64] | None = None
     squares: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", self.steps or (1.0,) * self.n_channels)
         for array in (self.bins, self.counts, self.rests, self.squares):
             if array is not None:
                 array.setflags(write=False)
@@ -116,7 +119,7 @@ class ColorTable:
             given = given.astype(np.uint8)
         once = count_colors(given)
         if counts is None:
-            return cls(once.bins, once.counts, once.dtype, once.shift, once.step, once.rests, once.squares)
+            return cls(once.bins, once.counts, once.dtype, once.shift, once.steps, once.rests, once.squares)
         weights = np.asarray(counts)
         if weights.dtype.kind not in "iu" or weights.shape != given.shape[:1] or (weights < 1).any():
             raise ParameterError("counts are not positive integers, one for each color; give one for each")
@@ -124,11 +127,11 @@ class ColorTable:
             raise DataError(f"the counts sum to {sum(weights.tolist())}; give counts that sum to less than 2**62")
         if once.shift:
             raise DataError(f"there are more than {MOST_BINS} colors; count the image itself with count_colors")
-        values = _on_grid(given, once.step)
+        values = _on_grid(given, once.steps)
         places = {color: i for i, color in enumerate(map(tuple, once.bins.tolist()))}
         total = np.zeros(len(once.counts), np.int64)
         np.add.at(total, [places[color] for color in map(tuple, values.tolist())], weights.astype(np.int64))
-        return cls(once.bins, total, once.dtype, 0, once.step)
+        return cls(once.bins, total, once.dtype, 0, once.steps)
 
     @property
     def n_colors(self) -> int:
@@ -151,21 +154,27 @@ class ColorTable:
         corners = self.bins.astype(np.float64) * 2.0**self.shift
         if self.rests is not None:
             corners += self.rests / self.counts[:, None]
-        return corners * self.step
+        corners *= np.array(self.steps)
+        return corners
 
     @property
     def tells_all(self) -> bool:
         """Whether every color of the image is told apart, and stored as it is."""
-        return self.shift == 0 and self.step == 1.0 and self.dtype.kind in "iu"
+        return self.shift == 0 and set(self.steps) == {1.0} and self.dtype.kind in "iu"
 
     @property
     def scatter(self) -> float:
-        """The sum of squared distances between the pixels and the means of their bins, in squared image units."""
+        """The sum of squared distances between the pixels and the means of their bins, in squared image units.
+
+        NaN where channels have steps of their own: squares are summed over all channels.
+        """
         if self.rests is None or self.squares is None:
             return 0.0
+        if len(set(self.steps)) > 1:
+            return math.nan
         squares = self.squares[:, 0] + self.squares[:, 1] * 2.0**64
         means = (self.rests.astype(np.float64) ** 2 / self.counts[:, None]).sum(axis=1)
-        return float(np.maximum(squares - means, 0.0).sum()) * self.step**2
+        return float(np.maximum(squares - means, 0.0).sum()) * self.steps[0] ** 2
 
     def __add__(self, other: ColorTable) -> ColorTable:
         if not isinstance(other, ColorTable):
@@ -174,15 +183,15 @@ class ColorTable:
             raise DataError(f"the images are of dtypes {self.dtype} and {other.dtype}; convert them to one dtype first")
         if self.n_channels != other.n_channels:
             raise DataError(f"the images have {self.n_channels} and {other.n_channels} channels; give as many to all")
-        if self.step != other.step:
+        if self.steps != other.steps:
             raise DataError(
-                f"the colors are on grids of steps {self.step:g} and {other.step:g}; "
+                f"the colors are on grids of steps {self.steps} and {other.steps}; "
                 f"count both images with peak= the greatest magnitude in any of them"
             )
         pooled = _kernels.ColorBins(self.n_channels, _most_bins(self.dtype, self.n_channels))
         for table in (self, other):
             pooled.add_bins(table._as_kernel_bins())
-        return _table(pooled, self.dtype, self.step)
+        return _table(pooled, self.dtype, self.steps)
 
     def _as_kernel_bins(self) -> _kernels.ColorBins:
         rests = np.zeros(self.bins.shape, np.int64) if self.rests is None else self.rests
@@ -196,7 +205,7 @@ def count_colors(
     *,
     mask: ArrayLike | None = None,
     nan: Literal["error", "ignore"] = "error",
-    peak: float | None = None,
+    peak: float | Sequence[float] | None = None,
     threads: int | None = None,
 ) -> ColorTable:
     """Count how often each color occurs.
@@ -209,9 +218,10 @@ def count_colors(
         Of the image's shape without channels: True, or nonzero, where a pixel counts.
     nan : {"error", "ignore"}
         Whether pixels with NaN in any channel are refused or left out.
-    peak : float, optional
-        The greatest magnitude that can occur, for floats and for integers beyond 16 bits; that of the image by default.
-        Give it to count an image in pieces.
+    peak : float or sequence of float, optional
+        The greatest magnitude that can occur, in any channel or in each; for floats, and integers beyond 16 bits, that
+        of the image by default. Give it to count an image in pieces. Give one for each channel, as `peaks_of` returns
+        them, where channels of different ranges shall be divided alike.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
 
@@ -242,6 +252,30 @@ def count_colors(
     return table
 
 
+def peaks_of(
+    image: ArrayLike, *, mask: ArrayLike | None = None, nan: Literal["error", "ignore"] = "error"
+) -> tuple[float, ...]:
+    """Return the greatest magnitude in each channel.
+
+    Parameters
+    ----------
+    image : array_like, shape (..., n_channels)
+        As `count_colors` takes it.
+    mask : array_like of bool or int, optional
+        Of the image's shape without channels: True, or nonzero, where a pixel counts.
+    nan : {"error", "ignore"}
+        Whether pixels with NaN in any channel are refused or left out.
+
+    Returns
+    -------
+    tuple of float
+        0.0 where no pixel counts.
+    """
+    rows = as_rows(image, mask)
+    found = [_peaks(_finite(strip.counting, nan)) for strip in rows.strips()]
+    return tuple(max(of_channel) for of_channel in zip(*found, strict=True))
+
+
 def _count_bytes(rows: Rows, n_threads: int) -> ColorTable | None:
     pooled: _kernels.ColorBins | None = None
     for strip in rows.strips(STRIP_OF_BYTES):
@@ -252,13 +286,11 @@ def _count_bytes(rows: Rows, n_threads: int) -> ColorTable | None:
         if pooled is None:
             pooled = _kernels.ColorBins(rows.n_channels, _most_bins(rows.dtype, rows.n_channels))
         pooled.add_bins(found._as_kernel_bins())
-    return None if pooled is None else _table(pooled, rows.dtype, 1.0)
+    return None if pooled is None else _table(pooled, rows.dtype, ())
 
 
-def _count_bins(rows: Rows, nan: str, peak: float | None, n_threads: int) -> ColorTable | None:
-    step = 1.0
-    if rows.dtype.kind == "f" or rows.dtype.itemsize > 2:
-        step = _step(_peak(rows, nan) if peak is None else peak, rows.dtype)
+def _count_bins(rows: Rows, nan: str, peak: float | Sequence[float] | None, n_threads: int) -> ColorTable | None:
+    steps = _steps(rows, nan, peak)
     from concurrent.futures import ThreadPoolExecutor  # loads logging: an import of klevels stays light
     from threading import Lock
 
@@ -270,7 +302,7 @@ def _count_bins(rows: Rows, nan: str, peak: float | None, n_threads: int) -> Col
                 strip = next(strips, None)
             if strip is None:
                 return
-            values = _on_grid(_finite(strip.counting, nan), step)
+            values = _on_grid(_finite(strip.counting, nan), steps)
             if values.size and not -LARGEST <= values.min() <= values.max() < LARGEST:
                 raise DataError(f"a value is beyond the peak {peak!r}; give the greatest magnitude of all images")
             pool.add_rows(np.ascontiguousarray(values, dtype=np.int32))
@@ -281,39 +313,58 @@ def _count_bins(rows: Rows, nan: str, peak: float | None, n_threads: int) -> Col
         list(executor.map(drain, pools))
     for other in pools[1:]:
         pools[0].add_bins(other)
-    return _table(pools[0], rows.dtype, step)
+    return _table(pools[0], rows.dtype, steps)
 
 
-def _table(pooled: _kernels.ColorBins, dtype: np.dtype[Any], step: float) -> ColorTable:
+def _table(pooled: _kernels.ColorBins, dtype: np.dtype[Any], steps: tuple[float, ...]) -> ColorTable:
     shift, bins, counts, rests, squares = pooled.arrays()
     if shift == 0:
-        return ColorTable(bins, counts, dtype, 0, step)
-    return ColorTable(bins, counts, dtype, shift, step, rests, squares)
+        return ColorTable(bins, counts, dtype, 0, steps)
+    return ColorTable(bins, counts, dtype, shift, steps, rests, squares)
 
 
-def _peak(rows: Rows, nan: str) -> float:
-    peak = 0.0
-    for strip in rows.strips():
-        values = _finite(strip.counting, nan)
-        if values.size:
-            peak = max(peak, abs(float(values.min())), abs(float(values.max())))
-    return peak
+def _steps(rows: Rows, nan: str, peak: float | Sequence[float] | None) -> tuple[float, ...]:
+    n_channels = rows.n_channels
+    is_whole = rows.dtype.kind != "f" and rows.dtype.itemsize <= 2
+    if isinstance(peak, Sequence) and not isinstance(peak, str):
+        if len(peak) != n_channels:
+            raise ParameterError(f"peak has {len(peak)} numbers, the image {n_channels} channels; give one for each")
+        return tuple(_step(one, rows.dtype, finest=0.0) for one in peak)
+    if is_whole:
+        return (1.0,) * n_channels
+    if peak is None:
+        peak = max((max(_peaks(_finite(strip.counting, nan))) for strip in rows.strips()), default=0.0)
+    return (_step(peak, rows.dtype),) * n_channels
 
 
-def _step(peak: float, dtype: np.dtype[Any]) -> float:
+def _peaks(values: NDArray[Any]) -> list[float]:
+    if not len(values):
+        return [0.0] * values.shape[1]
+    lows, highs = values.min(axis=0).tolist(), values.max(axis=0).tolist()
+    return [max(abs(float(low)), abs(float(high))) for low, high in zip(lows, highs, strict=True)]
+
+
+def _step(peak: float, dtype: np.dtype[Any], finest: float = 1.0) -> float:
+    """Return the step of a grid up to `peak`; for integers no finer than `finest`."""
     if not isinstance(peak, Real) or not math.isfinite(peak) or peak < 0:
         raise ParameterError(f"peak is {peak!r}; give the greatest magnitude that occurs, a finite number")
     if peak > HUGE or 0 < peak < TINY:
         raise DataError(f"the greatest magnitude is {peak:g}, its square no float; scale the image to more usual units")
-    exponent = math.frexp(peak)[1] - GRID_BITS
-    return math.ldexp(1.0, exponent if dtype.kind == "f" else max(exponent, 0))
+    step = math.ldexp(1.0, math.frexp(peak)[1] - GRID_BITS)
+    return step if dtype.kind == "f" else max(step, finest)
 
 
-def _on_grid(values: NDArray[Any], step: float) -> NDArray[Any]:
+def _on_grid(values: NDArray[Any], steps: tuple[float, ...]) -> NDArray[Any]:
+    if set(steps) == {1.0} and values.dtype.kind != "f":
+        return values
     if values.dtype.kind == "f":
-        return np.floor(values.astype(np.float64) / step)
+        floored: NDArray[np.float64] = np.floor(values.astype(np.float64) / np.array(steps))
+        return floored
     # Not by division: float64 does not hold all integers of 64 bits.
-    return values if step == 1.0 else values >> (math.frexp(step)[1] - 1)
+    exponents = np.frexp(np.array(steps))[1] - 1
+    shifted: NDArray[np.int64] = values.astype(np.int64) >> np.maximum(exponents, 0)
+    shifted <<= np.maximum(-exponents, 0)
+    return shifted
 
 
 def _finite(values: NDArray[Any], nan: str) -> NDArray[Any]:

@@ -467,7 +467,7 @@ class Palette:
 
 
 def within_bins(table: ColorTable, space: Space, scale: ArrayLike | None) -> float:
-    """Return what the spread within bins adds to every inertia; 0 where it is measured in another space.
+    """Return what the spread within bins adds to every inertia; 0 where it is not known in the units of the space.
 
     Parameters
     ----------
@@ -483,4 +483,5 @@ def within_bins(table: ColorTable, space: Space, scale: ArrayLike | None) -> flo
     float
         In squared image units.
     """
-    return table.scatter if space == "rgb" and scale is None else 0.0
+    in_units = space == "rgb" and scale is None and len(set(table.steps)) == 1
+    return table.scatter if in_units else 0.0
