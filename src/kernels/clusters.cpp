@@ -8,11 +8,12 @@
 
 namespace klevels {
 struct Clusters::Scratch {
-    std::vector<double> margins, cell_centers, block_centers, pivot;
+    std::vector<double> margins, cell_centers, block_centers, pivot, middle;
     std::vector<std::uint32_t> near;
 
     Scratch(std::size_t k, std::size_t n_channels)
-        : margins(k), cell_centers(k * n_channels), block_centers(k * n_channels), pivot(n_channels), near(k) {}
+        : margins(k), cell_centers(k * n_channels), block_centers(k * n_channels), pivot(n_channels), middle(n_channels),
+          near(k) {}
 };
 
 Clusters::Clusters(const Points& points, const std::vector<double>& centers)
@@ -105,8 +106,10 @@ void Clusters::label(std::uint32_t* labels, double* distances, std::size_t n_thr
         visit_blocks(cell, found.candidates, scratch[thread],
                      [&](std::size_t block, const std::uint32_t* near, std::size_t n_near, const double* centers) {
                          std::int64_t which[block_points];
+                         double unused[block_points];
                          const std::size_t first = block * block_points;
-                         loops().nearest(points_->block(block), channels_, centers, n_near, distances + first, which);
+                         loops().nearest(points_->block(block), channels_, centers, n_near,
+                                         distances == nullptr ? unused : distances + first, which);
                          for (std::size_t l = 0; l < block_points; ++l)
                              labels[first + l] = found.candidates[near[which[l]]];
                      });
@@ -175,19 +178,16 @@ void Clusters::visit_blocks(std::size_t cell, const std::vector<std::uint32_t>& 
     for (std::size_t block = points_->cell_begin(cell); block < points_->cell_end(cell); ++block) {
         const double* low = points_->block_low.data() + block * channels_;
         const double* high = points_->block_high.data() + block * channels_;
-        std::size_t at = 0;
-        double least = std::numeric_limits<double>::infinity();
-        for (std::size_t i = 0; i < n; ++i) {
-            double sum = 0.0;
-            for (std::size_t c = 0; c < channels_; ++c) {
-                const double d = of_cell[c * n + i] - 0.5 * (low[c] + high[c]);
-                sum += d * d;
-            }
-            if (sum < least) {
-                least = sum;
-                at = i;
-            }
+        // With the box's middle in place of the box, the least margin is that of the center nearest to the middle.
+        for (std::size_t c = 0; c < channels_; ++c) {
+            scratch.middle[c] = 0.5 * (low[c] + high[c]);
+            scratch.pivot[c] = of_cell[c * n];
         }
+        const double* middle = scratch.middle.data();
+        loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), middle, middle, scratch.margins.data());
+        const auto at = static_cast<std::size_t>(
+            std::min_element(scratch.margins.begin(), scratch.margins.begin() + static_cast<std::ptrdiff_t>(n)) -
+            scratch.margins.begin());
         for (std::size_t c = 0; c < channels_; ++c) scratch.pivot[c] = of_cell[c * n + at];
         loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), low, high, scratch.margins.data());
         std::size_t n_near = 0;

@@ -35,7 +35,7 @@ public:
     double weight(std::size_t j) const { return totals_[j * width_]; }
     void place(std::size_t j, const double* at);
 
-    // The cluster and the squared distance to its center of each point; labels and distances hold whole blocks.
+    // The cluster of each point and, unless null, the squared distance to its center; both hold whole blocks.
     void label(std::uint32_t* labels, double* distances, std::size_t n_threads) const;
 
 private:

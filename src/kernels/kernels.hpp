@@ -143,8 +143,8 @@ struct Found {
 
 std::vector<double> find_centers(const Points& points, std::size_t k, std::uint64_t seed, const Effort& effort,
                                  std::size_t n_threads);
-// Lloyd from these centers until nothing moves, or after so many passes.
-Found refine_centers(const Points& points, const std::vector<double>& centers, std::size_t most_passes,
+// Lloyd from these centers until nothing moves, or a pass gains less than its share `tolerance`, or after so many passes.
+Found refine_centers(const Points& points, const std::vector<double>& centers, double tolerance, std::size_t most_passes,
                      std::size_t n_threads);
 // For each row, the nearest of the centers, the first of equals, and the squared distance to it.
 void label_rows(const double* rows, std::size_t n, std::size_t n_channels, const std::vector<double>& centers,

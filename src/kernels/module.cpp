@@ -296,14 +296,14 @@ Out<double> find_centers_face(const Rows<double>& rows, const In<double>& weight
 
 std::tuple<Out<double>, Out<std::uint32_t>, double, std::size_t> refine_centers_face(
     const Rows<double>& rows, const In<double>& weights, const Rows<double>& centers, std::size_t n_threads,
-    std::size_t most_passes) {
+    std::size_t most_passes, double tolerance) {
     const std::size_t n = rows.shape(0), n_channels = rows.shape(1), k = centers.shape(0);
     require(rows.size() > 0 && weights.size() == n && k >= 1 && centers.shape(1) == n_channels, "arrays of other sizes");
     const std::vector<double> start(centers.data(), centers.data() + k * n_channels);
     Found found;
     {
         nb::gil_scoped_release release;
-        found = refine_centers(Points(rows.data(), weights.data(), n, n_channels), start, most_passes, n_threads);
+        found = refine_centers(Points(rows.data(), weights.data(), n, n_channels), start, tolerance, most_passes, n_threads);
     }
     return {to_numpy(std::move(found.centers), {k, n_channels}), to_numpy(std::move(found.labels), {n}), found.inertia,
             found.n_passes};
@@ -353,7 +353,7 @@ NB_MODULE(_kernels, m) {
     m.def("find_centers", &find_centers_face, "rows"_a, "weights"_a, "k"_a, "seed"_a, "population"_a, "generations"_a,
           "tolerance"_a, "patience"_a, "n_threads"_a);
     m.def("refine_centers", &refine_centers_face, "rows"_a, "weights"_a, "centers"_a, "n_threads"_a,
-          "most_passes"_a = 10000);
+          "most_passes"_a = 10000, "tolerance"_a = 0.0);
     m.def("label_rows", &label_rows_face, "rows"_a, "centers"_a, "n_threads"_a);
     m.def("instruction_set", [] { return std::string(loops().name); });
 }

@@ -213,12 +213,14 @@ private:
 
 // Gives each center without points the point that adds most to the inertia, until every center has points.
 void fill_empty(Clusters& clusters, const Points& points, std::size_t most_passes, std::size_t n_threads) {
-    std::vector<std::uint32_t> labels(points.n_blocks * block_points);
-    std::vector<double> distances(labels.size()), at(points.n_channels);
+    std::vector<std::uint32_t> labels;
+    std::vector<double> distances, at(points.n_channels);
     for (;;) {
         std::size_t empty = 0;
         while (empty < clusters.k() && clusters.weight(empty) > 0.0) ++empty;
         if (empty == clusters.k()) return;
+        labels.resize(points.n_blocks * block_points);
+        distances.resize(labels.size());
         clusters.label(labels.data(), distances.data(), n_threads);
         std::size_t farthest = 0;
         for (std::size_t i = 1; i < points.n; ++i)
@@ -314,14 +316,13 @@ std::vector<double> find_centers(const Points& points, std::size_t k, std::uint6
     return population.best().centers();
 }
 
-Found refine_centers(const Points& points, const std::vector<double>& centers, std::size_t most_passes,
+Found refine_centers(const Points& points, const std::vector<double>& centers, double tolerance, std::size_t most_passes,
                      std::size_t n_threads) {
     Clusters clusters(points, centers);
-    const std::size_t n_passes = clusters.converge(0.0, most_passes, n_threads);
+    const std::size_t n_passes = clusters.converge(tolerance, most_passes, n_threads);
     fill_empty(clusters, points, most_passes, n_threads);
     Found found{clusters.centers(), std::vector<std::uint32_t>(points.n_blocks * block_points), clusters.inertia(), n_passes};
-    std::vector<double> distances(found.labels.size());
-    clusters.label(found.labels.data(), distances.data(), n_threads);
+    clusters.label(found.labels.data(), nullptr, n_threads);
     found.labels.resize(points.n);
     return found;
 }

@@ -94,6 +94,7 @@ def refine_centers(
     centers: NDArray[np.float64],
     n_threads: int,
     most_passes: int = ...,
+    tolerance: float = ...,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint32], float, int]: ...
 def label_rows(
     rows: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int

@@ -44,12 +44,14 @@ class Clustering:
 
 @dataclass(frozen=True)
 class _Effort:
-    points_per_center: int
-    least_points: int
+    points: int
+    """On the coarse grid, at least."""
     population: int
     generations: int
     tolerance: float
     patience: int
+    last_tolerance: float
+    """Of Lloyd's algorithm on all points."""
 
 
 def cluster(
@@ -91,8 +93,8 @@ def cluster(
     Returns
     -------
     Clustering
-        Unless `max_iter` ended it, nothing moves any more: centers are the means of their points, labels the nearest
-        centers.
+        Labels are the nearest centers. Centers are the means of their points, except where `max_iter` ended it, and in
+        "fast", which ends when a pass over all points gains less than 1e-4: there, of the points of the pass before.
 
     Notes
     -----
@@ -110,13 +112,12 @@ def cluster(
     effort = _effort(quality, k)
     rows, masses = points, weights
     if grid is not None:
-        rows, masses = _coarsened(points, weights, grid, max(effort.least_points, effort.points_per_center * k))
+        rows, masses = _coarsened(points, weights, grid, effort.points)
     start = _kernels.find_centers(
         rows, masses, k, seed, effort.population, effort.generations, effort.tolerance, effort.patience, threads
     )
-    found = Clustering(
-        *_kernels.refine_centers(points, weights, start if order is None else start[order(start)], threads, max_iter)
-    )
+    start = start if order is None else start[order(start)]
+    found = Clustering(*_kernels.refine_centers(points, weights, start, threads, max_iter, effort.last_tolerance))
     if order is None:
         return found
     # Points as near to two centers belong to the first: they may move when centers are sorted, and centers with them.
@@ -124,7 +125,9 @@ def cluster(
         sorting = order(found.centers)
         if (sorting[1:] > sorting[:-1]).all():
             break
-        again = Clustering(*_kernels.refine_centers(points, weights, found.centers[sorting], threads, max_iter))
+        again = Clustering(
+            *_kernels.refine_centers(points, weights, found.centers[sorting], threads, max_iter, effort.last_tolerance)
+        )
         found = replace(again, n_iter=found.n_iter + again.n_iter)
     return found
 
@@ -234,13 +237,16 @@ def check_seed(seed: SupportsIndex) -> int:
 def _effort(quality: Quality, k: int) -> _Effort:
     crossed = 1 < k <= MOST_CROSSED
     if quality == "fast":
-        return _Effort(32, 1 << 13, 1, 0, 1e-3, 1)
+        return _Effort(min(256 * k, max(1 << 13, 32 * k)), max(1, min(8, 128 // k)), 0, 1e-3, 1, 1e-4)
     if quality == "default":
         population = max(4, min(16, 256 // k)) if crossed else 1
         # Sixteen solutions find the same again if it is the best; eight settle sooner on less.
         patience = 2 if population < 16 and k <= 64 else 1
-        return _Effort(64, 1 << 14, population, 8 if crossed else 0, 1e-3, patience)
-    return _Effort(512, 1 << 17, 16 if crossed else 1, 60 if crossed else 0, 1e-4, 4)
+        generations = 8 if k <= 64 else 4
+        return _Effort(
+            min(1024 * k, max(1 << 14, 64 * k)), population, generations if crossed else 0, 1e-3, patience, 0.0
+        )
+    return _Effort(max(1 << 17, 512 * k), 16 if crossed else 1, 60 if crossed else 0, 1e-4, 4, 0.0)
 
 
 def _coarsened(

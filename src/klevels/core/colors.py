@@ -157,6 +157,27 @@ class ColorTable:
         corners *= np.array(self.steps)
         return corners
 
+    def counts_of(self, labels: NDArray[Any], n_labels: int) -> NDArray[np.int64]:
+        """Return how many pixels have each label.
+
+        Parameters
+        ----------
+        labels : ndarray of int, shape (n_colors,)
+            One for each color.
+        n_labels : int
+            Labels are below.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_labels,)
+            Exact.
+        """
+        if self.n_pixels < 2**53:  # so float64 holds every sum
+            return np.bincount(labels, weights=self.counts, minlength=n_labels).astype(np.int64)
+        totals = np.zeros(n_labels, np.int64)
+        np.add.at(totals, labels, self.counts)
+        return totals
+
     @property
     def tells_all(self) -> bool:
         """Whether every color of the image is told apart, and stored as it is."""

@@ -141,10 +141,16 @@ def rounded(colors: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _check_labels(labels: NDArray[Any], n_classes: int) -> None:
-    ignore = ignore_label(n_classes)
-    greatest = max((int(slab.max(where=slab != ignore, initial=0)) for slab in np.atleast_2d(labels)), default=0)
-    if greatest >= n_classes and labels.size:
-        raise ParameterError(f"there is a label {greatest}, but only {n_classes} classes; give labels of this model")
+    ignore, flat = ignore_label(n_classes), labels.reshape(-1)
+    for first in range(0, flat.size, 1 << 20):
+        some = flat[first : first + (1 << 20)]
+        greatest = int(some.max())
+        if greatest == ignore:
+            greatest = int(some.max(where=some != ignore, initial=0))
+        if greatest >= n_classes:
+            raise ParameterError(
+                f"there is a label {greatest}, but only {n_classes} classes; give labels of this model"
+            )
 
 
 def _by_table(voxels: Voxels, n_thresholds: int) -> bool:

@@ -299,8 +299,7 @@ class Palette:
             raise DataError(f"the image has {table.n_channels} channels, the palette {self.n_channels}; give as many")
         colors = table.colors
         labels, distances = self.nearest(colors, threads=threads)
-        counts = np.zeros(self.k, np.int64)
-        np.add.at(counts, labels, table.counts)
+        counts = table.counts_of(labels, self.k)
         within = within_bins(table, self.space, self.scale)
         total = inertia_about_mean(self.coordinates(colors), table.counts.astype(np.float64))
         inertia = float((distances * table.counts).sum())

@@ -91,19 +91,20 @@ def fit_palette(
         return _exact(table, colors, k, white, n_threads)
     weights = table.counts.astype(np.float64)
     scale = _spread(colors, weights) if normalize else None
-    points = np.ascontiguousarray(colors / scale if scale is not None else to_space(colors, space, white))
+    if scale is not None:
+        points = colors / scale
+    else:
+        points = colors if space == "rgb" else to_space(colors, space, white)
 
     def order(centers: NDArray[np.float64]) -> NDArray[np.intp]:
         in_units = from_space(centers, space, white) if scale is None else centers * scale
         return dark_to_bright(in_units, white, scale)
 
     found = cluster(points, weights, table.bins, k, quality=quality, seed=seed, threads=n_threads, order=order)
-    counts = np.zeros(k, np.int64)
-    np.add.at(counts, found.labels, table.counts)
     within = within_bins(table, space, scale)
     return Palette(
         found.centers,
-        counts,
+        table.counts_of(found.labels, k),
         inertia=found.inertia + within,
         total_inertia=inertia_about_mean(points, weights) + within,
         space=space,
