@@ -150,4 +150,29 @@ Found refine_centers(const Points& points, const std::vector<double>& centers, d
 void label_rows(const double* rows, std::size_t n, std::size_t n_channels, const std::vector<double>& centers,
                 std::size_t n_threads, std::uint32_t* labels, double* distances);
 
+// dither.cpp: labels whose colors mix, seen from afar, to those of the image
+enum class Sample { uint8, uint16, float32, float64 };
+
+struct Raster {
+    const char* data;
+    std::size_t height, width, n_channels;  // 1 to 4 channels
+    std::ptrdiff_t strides[3];              // in bytes: of rows, pixels and channels
+    Sample sample;
+    bool swap;
+    const char* mask;  // one byte a pixel, nonzero inside; null if all are
+    std::ptrdiff_t mask_strides[2];
+};
+
+struct LabelRaster {
+    void* data;              // contiguous
+    std::size_t label_size;  // 1 or 2 bytes
+    std::uint16_t ignore;
+};
+
+// colors: k rows of channels. Both return how many pixels inside have a NaN; then the labels mean nothing.
+std::int64_t dither_by_diffusion(const Raster& raster, const double* colors, std::size_t k, const LabelRaster& labels);
+// ranks: side x side, each number below side^2 once; they repeat over the image from its corner.
+std::int64_t dither_by_ranks(const Raster& raster, const double* colors, std::size_t k, const std::uint16_t* ranks,
+                             std::size_t side, const LabelRaster& labels, std::size_t n_threads);
+
 }  // namespace klevels

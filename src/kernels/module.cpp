@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "kernels.hpp"
@@ -323,6 +324,58 @@ std::tuple<Out<std::uint32_t>, Out<double>> label_rows_face(const Rows<double>& 
     return {to_numpy(std::move(labels), {n}), to_numpy(std::move(distances), {n})};
 }
 
+Sample sample_named(const std::string& name) {
+    if (name == "uint8") return Sample::uint8;
+    if (name == "uint16") return Sample::uint16;
+    if (name == "float32") return Sample::float32;
+    if (name == "float64") return Sample::float64;
+    throw std::invalid_argument("no kernel for " + name);
+}
+
+Raster raster_of(const AnyIn& image, const std::string& sample, bool swap, const std::optional<AnyIn>& mask,
+                 const Rows<double>& colors) {
+    const std::vector<std::size_t> shape = shape_of(image);
+    if (shape.size() != 3 || shape[2] < 1 || shape[2] > 4 || colors.shape(0) < 1 || colors.shape(0) > 65535 ||
+        colors.shape(1) != shape[2] || (mask && shape_of(*mask) != std::vector{shape[0], shape[1]}))
+        throw std::invalid_argument("arrays of other shapes");
+    const Operand operand = operand_of(image);
+    Raster raster{operand.data, shape[0], shape[1], shape[2], {}, sample_named(sample), swap, nullptr, {}};
+    std::copy_n(operand.strides.begin(), 3, raster.strides);
+    if (mask) {
+        const Operand inside = operand_of(*mask);
+        raster.mask = inside.data;
+        std::copy_n(inside.strides.begin(), 2, raster.mask_strides);
+    }
+    return raster;
+}
+
+using LabelOut = nb::ndarray<nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+LabelRaster label_raster(const Raster& raster, LabelOut& labels, std::uint16_t ignore) {
+    if (labels.shape(0) != raster.height || labels.shape(1) != raster.width)
+        throw std::invalid_argument("labels of another shape");
+    return {labels.data(), labels.itemsize(), ignore};
+}
+
+std::int64_t dither_by_diffusion_face(const AnyIn& image, const std::string& sample, bool swap,
+                                      const std::optional<AnyIn>& mask, const Rows<double>& colors, LabelOut labels,
+                                      std::uint16_t ignore) {
+    const Raster raster = raster_of(image, sample, swap, mask, colors);
+    const LabelRaster out = label_raster(raster, labels, ignore);
+    nb::gil_scoped_release release;
+    return dither_by_diffusion(raster, colors.data(), colors.shape(0), out);
+}
+
+std::int64_t dither_by_ranks_face(const AnyIn& image, const std::string& sample, bool swap, const std::optional<AnyIn>& mask,
+                                  const Rows<double>& colors, const Rows<std::uint16_t>& ranks, LabelOut labels,
+                                  std::uint16_t ignore, std::size_t n_threads) {
+    const Raster raster = raster_of(image, sample, swap, mask, colors);
+    const LabelRaster out = label_raster(raster, labels, ignore);
+    if (ranks.shape(0) != ranks.shape(1) || ranks.shape(0) < 1) throw std::invalid_argument("ranks of another shape");
+    nb::gil_scoped_release release;
+    return dither_by_ranks(raster, colors.data(), colors.shape(0), ranks.data(), ranks.shape(0), out, n_threads);
+}
+
 }  // namespace
 }  // namespace klevels
 
@@ -355,5 +408,9 @@ NB_MODULE(_kernels, m) {
     m.def("refine_centers", &refine_centers_face, "rows"_a, "weights"_a, "centers"_a, "n_threads"_a,
           "most_passes"_a = 10000, "tolerance"_a = 0.0);
     m.def("label_rows", &label_rows_face, "rows"_a, "centers"_a, "n_threads"_a);
+    m.def("dither_by_diffusion", &dither_by_diffusion_face, "image"_a, "sample"_a, "swap"_a, "mask"_a.none(), "colors"_a,
+          "labels"_a, "ignore"_a);
+    m.def("dither_by_ranks", &dither_by_ranks_face, "image"_a, "sample"_a, "swap"_a, "mask"_a.none(), "colors"_a, "ranks"_a,
+          "labels"_a, "ignore"_a, "n_threads"_a);
     m.def("instruction_set", [] { return std::string(loops().name); });
 }

@@ -23,6 +23,24 @@ struct Nearness {
     double sum, most;
 };
 
+constexpr std::size_t swatch_stride = 4;  // channels of a color at most
+constexpr std::size_t swatch_block = 8;   // colors, or pixels, that are looked at together: as many as the widest vectors hold
+constexpr std::size_t mixed_colors = 4;
+
+// The colors that dithering may use.
+struct Swatches {
+    std::size_t n, n_filled, n_channels;
+    const double* by_channel;  // [channel][n_filled]: the last color is repeated to fill the last block
+    const double* by_color;    // [n][swatch_stride]
+    double gap;                // the square of the longest edge of the colors' minimum spanning tree
+};
+
+// For a block of pixels, the colors that mix to theirs, and the share of each; a share may be 0, a color there twice.
+struct Mixtures {
+    std::int64_t labels[mixed_colors][swatch_block];
+    double shares[mixed_colors][swatch_block];
+};
+
 template <class T>
 using Label = void (*)(const T* x, std::size_t n, const T* thresholds, std::size_t n_thresholds, std::uint8_t first,
                        std::uint8_t ignore, std::uint8_t* out);
@@ -59,6 +77,14 @@ struct Loops {
     // Lowers the distances where the new center is nearer.
     Nearness (*approach)(const double* x, std::size_t n_channels, const double* weights, const double* center,
                          double* distances);
+
+    // One row of error diffusion, from the right if `backward`. values[x][channel] hold what the row above passed on;
+    // below[x][channel] is set to what this one does, with one pixel of room at either end. Where `inside` is zero, a
+    // pixel gets no label and passes nothing on.
+    void (*diffuse)(const Swatches& swatches, const double* values, const std::uint8_t* inside, std::size_t n,
+                    bool backward, double* below, std::uint16_t* labels);
+    // For a block of pixels x[channel][pixel]: a few colors that mix to about theirs, without too much contrast.
+    void (*mix)(const Swatches& swatches, const double* x, Mixtures& mixtures);
 };
 
 const Loops& loops();

@@ -1,6 +1,7 @@
 // One copy of the loops of simd.hpp, for the instruction set that the build names as KLEVELS_ISA.
 // No standard library in here: an inline function compiled for a newer processor must never be shared with the rest.
 #include "simd.hpp"
+#include "simd_dither.hpp"
 #include "simd_points.hpp"
 
 #define KLEVELS_JOIN2(a, b) a##b
@@ -279,6 +280,6 @@ extern const Loops KLEVELS_JOIN(loops_, KLEVELS_ISA);
 const Loops KLEVELS_JOIN(loops_, KLEVELS_ISA) = {
     KLEVELS_TEXT(KLEVELS_ISA), label<std::uint8_t>, label<std::int8_t>, label<std::uint16_t>, label<std::int16_t>,
     label<std::uint32_t>, label<std::int32_t>, label<std::int64_t>, label<float>, label<double>, best_cut, best_cuts, nearest, margins,
-    gain, approach};
+    gain, approach, diffuse, mix};
 
 }  // namespace klevels

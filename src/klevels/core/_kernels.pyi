@@ -99,4 +99,24 @@ def refine_centers(
 def label_rows(
     rows: NDArray[np.float64], centers: NDArray[np.float64], n_threads: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
+def dither_by_diffusion(
+    image: Array,
+    sample: str,
+    swap: bool,
+    mask: NDArray[np.uint8] | None,
+    colors: NDArray[np.float64],
+    labels: Array,
+    ignore: int,
+) -> int: ...
+def dither_by_ranks(
+    image: Array,
+    sample: str,
+    swap: bool,
+    mask: NDArray[np.uint8] | None,
+    colors: NDArray[np.float64],
+    ranks: NDArray[np.uint16],
+    labels: Array,
+    ignore: int,
+    n_threads: int,
+) -> int: ...
 def instruction_set() -> str: ...

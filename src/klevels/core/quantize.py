@@ -91,10 +91,8 @@ def fit_palette(
         return _exact(table, colors, k, white, n_threads)
     weights = table.counts.astype(np.float64)
     scale = _spread(colors, weights) if normalize else None
-    if scale is not None:
-        points = colors / scale
-    else:
-        points = colors if space == "rgb" else to_space(colors, space, white)
+    stored = colors if space == "rgb" else to_space(colors, space, white)
+    points = stored if scale is None else stored / scale
 
     def order(centers: NDArray[np.float64]) -> NDArray[np.intp]:
         in_units = from_space(centers, space, white) if scale is None else centers * scale
