@@ -40,7 +40,7 @@ def main() -> None:
         poster = quantize(original, n_colors, given.sample)
         # No more colors than 256, so the file can hold a palette and small numbers.
         Image.fromarray(poster).quantize(256, dither=Image.Dither.NONE).save(given.output / f"poster-{n_colors}.png")
-        error = np.mean((poster.astype(float) - original) ** 2)
+        error = np.mean(np.sum((poster.astype(float) - original) ** 2, axis=-1))  # summed over red, green and blue
         print(f"{n_colors:3d} colors: mean squared error {error:8.2f}")
         posters[f"{n_colors} colors"] = poster
     sheet({"original": original, **posters}).save(given.output / "sheet.png", optimize=True)

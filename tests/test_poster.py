@@ -186,3 +186,42 @@ def test_bad_input_gets_one_clear_line(name: str) -> None:
         call()
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
+
+
+def test_far_values_are_refused_where_their_squares_are_no_floats() -> None:
+    far = klevels.count_colors(np.random.default_rng(0).random((400, 3)) * 1e100)
+    with pytest.raises(DataError, match="too far for sums of squares"):
+        klevels.fit_palette(far, 4, space="linear")
+
+
+def test_floats_that_are_not_from_0_to_1_are_refused() -> None:
+    with pytest.raises(DataError, match="the values are from 0 to 255; scale floats to 0 for black and 1 for white"):
+        posterize(np.linspace(0, 255, 300).reshape(10, 10, 3), 4)
+
+
+def test_a_mask_fits_or_is_refused_also_beside_transparency() -> None:
+    rgba = np.full((6, 5, 4), 255, np.uint8)
+    rgba[0, 0, 3] = 0
+    with pytest.raises(DataError, match="the mask has shape"):
+        posterize(rgba, 1, mask=np.ones((1, 5), bool))
+
+
+def test_black_and_white_is_black_and_white() -> None:
+    poster = posterize(np.eye(4, dtype=bool), 2)
+    assert poster.palette.hex == ("#000000", "#ffffff")
+    assert poster.image.data.max() == 255
+
+
+def test_a_palette_can_measure_in_another_space() -> None:
+    palette = Palette.of([[0, 0, 0], [255, 128, 0], [255, 255, 255]])
+    assert posterize(_picture(), palette=palette, space="lab").palette.space == "lab"
+    assert posterize(_picture(), palette=palette.in_space("oklab")).palette.space == "oklab"
+    with pytest.raises(ParameterError, match="space is 'lab', but the palette measures in 'rgb'"):
+        PosterRecipe(k=3, space="lab", palette=palette)
+
+
+def test_a_constant_channel_has_no_say_however_often_it_occurs() -> None:
+    colors = np.array([[9426, 51186], [29772, 51186], [49879, 51186], [300, 51186]], np.uint16)
+    table = klevels.ColorTable.of(colors, [2**43 + 1, 2**44 - 3, 2**43 + 7, 2**43])
+    fitted = klevels.fit_palette(table, 4, normalize=True)
+    np.testing.assert_allclose(fitted.colors, colors[[3, 0, 1, 2]], rtol=1e-12)

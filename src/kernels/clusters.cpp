@@ -78,7 +78,7 @@ void Clusters::assign(std::size_t n_threads) {
                         points_->cell_low.data() + cell * channels_, points_->cell_high.data() + cell * channels_,
                         margins.data());
         for (std::size_t i = 0; i < m; ++i)
-            if (margins[i] <= slack_) return true;
+            if (!(margins[i] > slack_)) return true;
         return false;
     };
     std::vector<Scratch> scratch(n_threads, Scratch(k_, channels_));
@@ -164,7 +164,7 @@ void Clusters::find_candidates(std::size_t cell, CellSums& sums, Scratch& scratc
         for (std::uint32_t j = 0; j < k_; ++j) consider(j);
     loops().margins(transposed_.data(), k_, k_, channels_, center(sums.pivot), low, high, scratch.margins.data());
     for (std::size_t j = 0; j < k_; ++j)
-        if (scratch.margins[j] <= slack_) sums.candidates.push_back(static_cast<std::uint32_t>(j));
+        if (!(scratch.margins[j] > slack_)) sums.candidates.push_back(static_cast<std::uint32_t>(j));
 }
 
 // Calls visit(block, near, n_near, centers): `near` holds the indices into `candidates` that the block's box leaves.
@@ -192,7 +192,7 @@ void Clusters::visit_blocks(std::size_t cell, const std::vector<std::uint32_t>& 
         loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), low, high, scratch.margins.data());
         std::size_t n_near = 0;
         for (std::size_t i = 0; i < n; ++i)
-            if (scratch.margins[i] <= slack_) scratch.near[n_near++] = static_cast<std::uint32_t>(i);
+            if (!(scratch.margins[i] > slack_)) scratch.near[n_near++] = static_cast<std::uint32_t>(i);
         for (std::size_t i = 0; i < n_near; ++i)
             for (std::size_t c = 0; c < channels_; ++c)
                 scratch.block_centers[i * channels_ + c] = of_cell[c * n + scratch.near[i]];

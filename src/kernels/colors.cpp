@@ -216,19 +216,18 @@ bool interleaved_before(const std::int32_t* a, const std::int32_t* b, std::size_
 }  // namespace
 
 ColorBins::ColorBins(std::size_t n_channels, std::size_t limit)
-    : n_channels_(n_channels), limit_(limit), first_sum_((n_channels + 1) / 2), stride_(first_sum_ + n_channels + 3),
-      slots_(2048, empty) {}
+    : n_channels_(n_channels), limit_(limit), stride_(n_channels + 3), slots_(2048, empty) {}
 
 ColorBins::ColorBins(std::size_t n_channels, std::size_t limit, unsigned shift, const std::int32_t* bins,
                      const std::int64_t* counts, const std::int64_t* rests, const std::uint64_t* squares, std::size_t n)
     : ColorBins(n_channels, limit) {
     shift_ = shift;
     size_ = n;
+    bins_.assign(bins, bins + n * n_channels);
     entries_.assign(n * stride_, 0);
     for (std::size_t i = 0; i < n; ++i) {
-        std::memcpy(entry(i), bins + i * n_channels, n_channels * sizeof(std::int32_t));
-        entry(i)[first_sum_] = counts[i];
-        std::copy(rests + i * n_channels, rests + (i + 1) * n_channels, entry(i) + first_sum_ + 1);
+        entry(i)[0] = counts[i];
+        std::copy(rests + i * n_channels, rests + (i + 1) * n_channels, entry(i) + 1);
         std::memcpy(entry(i) + stride_ - 2, squares + 2 * i, 2 * sizeof(std::uint64_t));
     }
     while (slots_.size() < 2 * n + 2) slots_.resize(2 * slots_.size());
@@ -253,7 +252,9 @@ void ColorBins::add(const std::int32_t* rows, std::size_t n) {
         }
         for (std::size_t i = 0; i < length; ++i) {
             const std::uint32_t slot = slots_[hashes[i] & (slots_.size() - 1)];
-            if (slot != empty) fetch(entry(slot));
+            if (slot == empty) continue;
+            fetch(bin(slot));
+            fetch(entry(slot));
         }
         // Where this became too full, the grid changed: the rows that are left begin a new turn.
         std::size_t done = 0;
@@ -267,7 +268,7 @@ void ColorBins::add(const std::int32_t* rows, std::size_t n) {
 }
 
 void ColorBins::add_color(std::size_t at, const std::int32_t* row) {
-    std::int64_t* sums = entry(at) + first_sum_;
+    std::int64_t* sums = entry(at);
     const std::int32_t* corner = bin(at);
     ++sums[0];
     std::uint64_t square = 0;
@@ -295,7 +296,7 @@ void ColorBins::add(const ColorBins& other) {
 
 // Adds bin i of `other`, whose grid is finer by `steps` halvings: its rests grow by the place of its corner.
 void ColorBins::merge(std::size_t at, const ColorBins& other, std::size_t i, unsigned steps) {
-    std::int64_t* sums = entry(at) + first_sum_;
+    std::int64_t* sums = entry(at);
     const std::int64_t count = other.count(i);
     Wide total = squares(at);
     total += other.squares(i);
@@ -341,7 +342,7 @@ std::size_t ColorBins::find(const std::int32_t* bin, std::uint64_t hashed) {
     const std::size_t at = size_++;
     slots_[slot] = static_cast<std::uint32_t>(at);
     entries_.resize(size_ * stride_, 0);
-    std::memcpy(entry(at), bin, n_channels_ * sizeof(std::int32_t));
+    bins_.insert(bins_.end(), bin, bin + n_channels_);
     if (2 * size_ > slots_.size()) {
         slots_.resize(2 * slots_.size());
         fill_slots();
@@ -365,9 +366,15 @@ void ColorBins::sort() {
     std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
         return interleaved_before(bin(a), bin(b), n_channels_);
     });
+    std::vector<std::int32_t> sorted_bins;
     std::vector<std::int64_t> sorted;
+    sorted_bins.reserve(bins_.size());
     sorted.reserve(entries_.size());
-    for (const std::uint32_t i : order) sorted.insert(sorted.end(), entry(i), entry(i) + stride_);
+    for (const std::uint32_t i : order) {
+        sorted_bins.insert(sorted_bins.end(), bin(i), bin(i) + n_channels_);
+        sorted.insert(sorted.end(), entry(i), entry(i) + stride_);
+    }
+    bins_ = std::move(sorted_bins);
     entries_ = std::move(sorted);
     fill_slots();
 }

@@ -99,19 +99,20 @@ public:
     std::size_t n_channels() const { return n_channels_; }
     std::size_t size() const { return size_; }
     unsigned shift() const { return shift_; }
-    const std::int32_t* bin(std::size_t i) const { return reinterpret_cast<const std::int32_t*>(entry(i)); }
-    std::int64_t count(std::size_t i) const { return entry(i)[first_sum_]; }
+    const std::int32_t* bin(std::size_t i) const { return bins_.data() + i * n_channels_; }
+    std::int64_t count(std::size_t i) const { return entry(i)[0]; }
     // For each channel, the sum of what the colors are above the bin's corner, and of all its squares.
-    const std::int64_t* rests(std::size_t i) const { return entry(i) + first_sum_ + 1; }
+    const std::int64_t* rests(std::size_t i) const { return entry(i) + 1; }
     Wide squares(std::size_t i) const;
 
 private:
     static constexpr std::uint32_t empty = 0xffffffffu;
 
-    // An entry is one run of words, so that a color costs one line of the cache: bin, count, rests, squares.
-    std::size_t n_channels_, limit_, first_sum_, stride_, size_ = 0;
+    // The sums of a bin are one run of words, so that they share a line of the cache: count, rests, squares.
+    std::size_t n_channels_, limit_, stride_, size_ = 0;
     unsigned shift_ = 0;
     std::vector<std::uint32_t> slots_;
+    std::vector<std::int32_t> bins_;
     std::vector<std::int64_t> entries_;
 
     const std::int64_t* entry(std::size_t i) const { return entries_.data() + i * stride_; }

@@ -280,11 +280,19 @@ ColorBins bins_from(std::size_t limit, unsigned shift, const Rows<std::int32_t>&
     return ColorBins(bins.shape(1), limit, shift, bins.data(), counts.data(), rests.data(), squares.data(), n);
 }
 
+// Squares, and sums of them, must stay finite.
+void require_moderate(const Rows<double>& rows) {
+    const double* end = rows.data() + rows.size();
+    require(std::all_of(rows.data(), end, [](double x) { return x >= -1e140 && x <= 1e140; }), "a coordinate is too large");
+}
+
 Out<double> find_centers_face(const Rows<double>& rows, const In<double>& weights, std::size_t k, std::uint64_t seed,
                               std::size_t population, std::size_t generations, double tolerance, std::size_t patience,
                               std::size_t n_threads) {
     const std::size_t n_channels = rows.shape(1);
     require(rows.size() > 0 && weights.size() == rows.shape(0), "arrays of other sizes");
+    require_moderate(rows);
+    require(n_threads >= 1, "no thread");
     require(k >= 1 && k <= rows.shape(0) && population >= 1, "no such k or population");
     std::vector<double> centers;
     {
@@ -300,6 +308,9 @@ std::tuple<Out<double>, Out<std::uint32_t>, double, std::size_t> refine_centers_
     std::size_t most_passes, double tolerance) {
     const std::size_t n = rows.shape(0), n_channels = rows.shape(1), k = centers.shape(0);
     require(rows.size() > 0 && weights.size() == n && k >= 1 && centers.shape(1) == n_channels, "arrays of other sizes");
+    require_moderate(rows);
+    require_moderate(centers);
+    require(n_threads >= 1, "no thread");
     const std::vector<double> start(centers.data(), centers.data() + k * n_channels);
     Found found;
     {

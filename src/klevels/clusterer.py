@@ -152,8 +152,9 @@ class KMeans(_Estimator):
         """
         k, quality = _check_positive("n_clusters", self.n_clusters), check_quality(self.quality)
         if not (isinstance(self.init, str) and self.init in ("k-means++", "random")):
+            shown = repr(self.init) if isinstance(self.init, str) else f"a {type(self.init).__name__}"
             raise ParameterError(
-                f"init is {self.init!r}; leave it at 'k-means++': klevels finds its own centers to begin with"
+                f"init is {shown}; leave it at 'k-means++': klevels finds its own centers to begin with"
             )
         seed = as_seed(self.random_state)
         samples, names = as_samples(X), _names_of(X)

@@ -117,7 +117,7 @@ def posterize(
     image: Image | ArrayLike,
     k: int | None = None,
     *,
-    space: Space = "rgb",
+    space: Space | None = None,
     quality: Quality = "default",
     palette: Palette | None = None,
     dither: Dither = "none",
@@ -137,8 +137,8 @@ def posterize(
     k : int
         Number of colors; 8 by default, or as many as the palette has.
     space : {"rgb", "linear", "lab", "oklab"}
-        Where distances between colors are measured: "rgb" for the least error in stored values, "lab" and "oklab" for
-        looks.
+        Where distances between colors are measured: "rgb", the default, for the least error in stored values, "lab" and
+        "oklab" for looks. A palette that is given has a space already.
     quality : {"fast", "default", "best"}
         How long to search; see `fit_palette`.
     palette : Palette, optional
@@ -171,7 +171,7 @@ def posterize(
     Notes
     -----
     Gray images are fitted exactly, see `fit_levels`. Values are clustered as they are stored; a color profile is
-    carried along, and the spaces take the values for sRGB.
+    carried along, and the spaces take the values for sRGB: floats are from 0, black, to 1, white.
 
     Examples
     --------
@@ -180,11 +180,19 @@ def posterize(
     ('#000008', '#fc0000')
     """
     if recipe is None:
-        n_colors = k if k is not None else palette.k if palette is not None else 8
+        if palette is not None:
+            if not isinstance(palette, Palette):
+                raise ParameterError(f"palette is {palette!r}; give a Palette, as Palette.load returns it")
+            palette = palette.in_space(space or palette.space)
         recipe = PosterRecipe(
-            k=n_colors, space=space, quality=quality, palette=palette, dither=dither, random_state=random_state
+            k=k if k is not None else palette.k if palette is not None else 8,
+            space=palette.space if palette is not None else space or "rgb",
+            quality=quality,
+            palette=palette,
+            dither=dither,
+            random_state=random_state,
         )
-    elif (k, palette, space, quality, dither, random_state) != (None, None, "rgb", "default", "none", 0):
+    elif (k, palette, space, quality, dither, random_state) != (None, None, None, "default", "none", 0):
         raise ParameterError("both a recipe and settings such as k are given; give one of them")
     source = as_picture(image)
     step = progress or (lambda _: None)

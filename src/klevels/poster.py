@@ -64,6 +64,10 @@ class PosterRecipe:
             raise ParameterError(f"space is {self.space!r}; use {', '.join(SPACES)}")
         if self.dither not in DITHERS:
             raise ParameterError(f"dither is {self.dither!r}; use {', '.join(DITHERS)}")
+        if self.palette is not None and self.palette.space != self.space:
+            raise ParameterError(
+                f"space is {self.space!r}, but the palette measures in {self.palette.space!r}; give that"
+            )
         if self.palette is not None and self.palette.k != self.k:
             raise ParameterError(f"k is {self.k}, but the palette has {self.palette.k} colors; give the palette's k")
 

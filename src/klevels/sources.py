@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -10,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from klevels.errors import DataError, DataTypeError
 from klevels.image import Image
+
+PICTURES = ("uint8", "uint16", "float16", "float32", "float64")
 
 
 def as_image(image: Image | ArrayLike) -> Image:
@@ -84,12 +88,14 @@ def as_picture(image: Image | ArrayLike) -> Image:
     Returns
     -------
     Image
-        The same data.
+        The same data; bool as black and white in 8 bits.
 
     Raises
     ------
     DataError
-        If it has other axes, or other channels.
+        If it has other axes, or other channels, or floats that are not from 0 to 1.
+    DataTypeError
+        If it is neither 8- or 16-bit unsigned integers nor floats.
     """
     if not isinstance(image, Image):
         data = _plain(image)
@@ -99,6 +105,14 @@ def as_picture(image: Image | ArrayLike) -> Image:
             data = data.astype(np.uint8)
         meta = {"alpha": True} if data.shape[2:] in ((2,), (4,)) else {}
         image = Image(data, "yxc" if data.ndim == 3 else "yx", meta=meta)
+    if image.dtype.kind == "b":
+        image = replace(image, data=image.data * np.uint8(255))
+    if image.dtype.newbyteorder("=") not in PICTURES:
+        raise DataTypeError(f"the image is of dtype {image.dtype}; convert it to uint8, uint16, or floats from 0 to 1")
+    if image.dtype.kind == "f" and image.data.size:
+        low, high = float(np.fmin.reduce(image.data, axis=None)), float(np.fmax.reduce(image.data, axis=None))
+        if -math.inf < low < 0 or 1 < high < math.inf:  # NaN and infinite values are refused where pixels are counted
+            raise DataError(f"the values are from {low:g} to {high:g}; scale floats to 0 for black and 1 for white")
     n_channels = color_channels(image).shape[-1]
     if n_channels not in (1, 3):
         raise DataError(
@@ -172,7 +186,12 @@ def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
     seen: NDArray[Any] = image.data[..., -1] != 0
     if not seen.any():
         raise DataError("every pixel is transparent; give an image with something to see, or drop its alpha channel")
-    return seen if mask is None else seen & (np.asarray(mask) != 0)
+    if mask is None:
+        return seen
+    inside: NDArray[Any] = np.asarray(mask)
+    if inside.dtype.kind in "biu" and inside.shape == seen.shape:
+        inside = seen & (inside != 0)
+    return inside  # if it does not fit, it is refused where pixels are counted
 
 
 def _plain(image: ArrayLike) -> NDArray[Any]:

@@ -273,7 +273,8 @@ def posterize(
     """Paint photographs in few colors, the best for them.
 
     The poster is 8-bit where the photograph is and 16-bit where that is; transparency and color profile are kept, and
-    PNG is indexed. Beside each output lies `<output>.json`, the record with which `--recipe` does it again, to the bit.
+    PNG of 8-bit color is indexed up to 256 colors. Beside each output lies `<output>.json`, the record with which
+    `--recipe` does it again, to the bit.
     """
     from klevels.cli import posters
 

@@ -195,8 +195,8 @@ def load_palette(path: Path, *, space: Space | None, k: int | None) -> Palette:
         Sorted dark to bright, equal colors once.
     """
     found = Palette.load(path)
-    if space is not None and space != found.space:
-        found = Palette.of(found.colors, white=found.white, space=space)
+    if space is not None:
+        found = found.in_space(space)
     if k is not None and k != found.k:
         raise ParameterError(f"-k is {k}, but {path} has {found.k} colors; leave -k out, or give {found.k}")
     return found

@@ -13,7 +13,7 @@ from klevels.core.histogram import Histogram
 from klevels.errors import DataError
 from klevels.image import Image
 from klevels.pipeline import count_channels
-from klevels.sources import color_channels
+from klevels.sources import color_channels, visible
 
 Table = Histogram | ColorTable
 T = TypeVar("T", bound=Table)
@@ -65,7 +65,7 @@ def pool_scans(
         return histogram(image.data, nan=nan, threads=threads)
 
     def peaks_in(image: Image) -> Peaks:
-        return peaks_of(color_channels(image), nan="ignore") if "c" in image.axes else ()
+        return _peaks(image, None) if "c" in image.axes and (normalize or _is_on_its_own_grid(image)) else ()
 
     return _pool(paths, lambda path: load_scan([path], gray=gray), count, peaks_in, _merge, stage, twice=normalize)
 
@@ -103,7 +103,7 @@ def pool_pictures(
         return count_channels(image, n_wanted=n_wanted, peak=_common(peaks, False), threads=threads)
 
     def peaks_in(image: Image) -> Peaks:
-        return peaks_of(color_channels(image, n_wanted), nan="ignore")
+        return _peaks(image, n_wanted) if _is_on_its_own_grid(image) else ()
 
     def merge(one: ColorTable, other: ColorTable) -> ColorTable:
         return one + other
@@ -128,7 +128,7 @@ def _pool(
         part, own_peaks = _load_and_count(path, None, load, count, peaks_in, stage)
         check_same(paths[0], path, "dtype", first.dtype, part.dtype)
         check_same(paths[0], path, "number of channels", _n_channels(first), _n_channels(part))
-        peaks = tuple(map(max, peaks, own_peaks))
+        peaks = tuple(map(max, peaks, own_peaks))  # none where none are needed
         is_of_one_grid &= _steps(part) == _steps(first)
         if is_of_one_grid:
             pooled = merge(pooled, part)
@@ -170,6 +170,16 @@ def _steps(table: Table) -> tuple[float, ...]:
     return () if isinstance(table, Histogram) else table.steps
 
 
+def _is_on_its_own_grid(image: Image) -> bool:
+    return image.dtype.kind == "f" or image.dtype.itemsize > 2
+
+
+def _peaks(image: Image, n_wanted: int | None) -> Peaks:
+    return peaks_of(color_channels(image, n_wanted), mask=visible(image, None), nan="ignore")
+
+
 def _common(peaks: Peaks | None, normalize: bool) -> float | Peaks | None:
     """Return one peak for all channels, unless they shall weigh alike."""
-    return peaks if normalize or not peaks else max(peaks)
+    if not peaks:
+        return None
+    return peaks if normalize else max(peaks)

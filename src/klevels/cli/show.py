@@ -195,7 +195,8 @@ def _errors(summary: Mapping[str, Any]) -> str:
     ratio = "the same as the image" if summary["psnr"] is None else f"PSNR {summary['psnr']:.2f} dB"
     ignored = f", {summary['n_ignored']:,} left out" if summary["n_ignored"] else ""
     return (
-        f"MSE {summary['mse']:.6g}, {ratio}; {summary['n_colors']:,} distinct colors in {summary['n_pixels']:,} pixels"
+        f"MSE {summary['mse']:.6g} over all channels, {ratio}; "
+        f"{summary['n_colors']:,} distinct colors in {summary['n_pixels']:,} pixels"
         f"{ignored}"
     )
 

@@ -86,7 +86,6 @@ def cluster(
         How many threads to use; the result is the same for any number.
     order : callable, optional
         Returns the indices that sort centers of shape (k, n_channels).
-
     max_iter : int
         Passes of Lloyd's algorithm over all points, at most.
 
@@ -129,7 +128,8 @@ def cluster(
             *_kernels.refine_centers(points, weights, found.centers[sorting], threads, max_iter, effort.last_tolerance)
         )
         found = replace(again, n_iter=found.n_iter + again.n_iter)
-    return found
+    sorting = order(found.centers)
+    return replace(found, centers=found.centers[sorting], labels=np.argsort(sorting).astype(np.uint32)[found.labels])
 
 
 def in_order(points: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.uint64] | None]:

@@ -17,7 +17,7 @@ from klevels.core.clusters import inertia_about_mean
 from klevels.core.colors import ColorTable
 from klevels.core.labels import paint_labels, rounded
 from klevels.core.nearest import label_pixels
-from klevels.core.palette_files import COLOR_SUFFIXES, format_colors, read_colors
+from klevels.core.palette_files import COLOR_SUFFIXES, MAX_COLORS, format_colors, read_colors
 from klevels.core.rows import as_rows
 from klevels.core.spaces import SPACES, Space, from_space, to_space
 from klevels.core.voxels import count_threads
@@ -77,6 +77,8 @@ class Palette:
             raise ParameterError(
                 f"centers have shape {self.centers.shape} and counts {self.counts.shape}; give (k, channels) and (k,)"
             )
+        if self.k > MAX_COLORS:
+            raise ParameterError(f"there are {self.k} colors; give at most {MAX_COLORS}")
         if not np.isfinite(self.centers).all() or int(self.counts.min()) < 0:
             raise ParameterError("a center is not finite, or a count is negative; fit again")
         if not min(self.inertia, self.total_inertia) >= 0 or math.isnan(self.inertia + self.total_inertia):
@@ -305,6 +307,21 @@ class Palette:
         inertia = float((distances * table.counts).sum())
         return replace(self, counts=counts, inertia=inertia + within, total_inertia=total + within)
 
+    def in_space(self, space: Space) -> Self:
+        """Return the same colors with distances measured in another space.
+
+        Parameters
+        ----------
+        space : {"rgb", "linear", "lab", "oklab"}
+            Where distances are measured.
+
+        Returns
+        -------
+        Palette
+            Without counts and inertia, unless the space is the same.
+        """
+        return self if space == self.space else type(self).of(self.colors, white=self.white, space=space)
+
     def rescaled(self, white: float) -> Self:
         """Return the same colors for images of another range, such as 16 bits in place of 8.
 
@@ -371,7 +388,7 @@ class Palette:
         """
         try:
             scale = stored["scale"]
-            return cls(
+            found = cls(
                 np.asarray(stored["centers"], np.float64),
                 np.array([operator.index(count) for count in stored["counts"]], np.int64),
                 inertia=float(stored["inertia"]),
@@ -382,6 +399,10 @@ class Palette:
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ParameterError(f"not a klevels palette: {error!r}; give what Palette.to_dict returned") from error
+        order = dark_to_bright(found.colors, found.white, found.scale)
+        if (order[1:] < order[:-1]).any():
+            raise ParameterError("the colors are not from dark to bright; sort them, or give them to Palette.of")
+        return found
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write to a file.

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from klevels.core.brightness import dark_to_bright, white_of
 from klevels.core.clusters import Quality, check_quality, check_seed, cluster, inertia_about_mean
-from klevels.core.colors import ColorTable
+from klevels.core.colors import HUGE, ColorTable
 from klevels.core.fit import check_k, fit_levels
 from klevels.core.histogram import Histogram
 from klevels.core.palette import Palette, within_bins
 from klevels.core.spaces import SPACES, Space, from_space, to_space
 from klevels.core.voxels import count_threads
-from klevels.errors import ParameterError, TooFewLevelsError
+from klevels.errors import DataError, DataTypeError, ParameterError, TooFewLevelsError
 
 
 def fit_palette(
@@ -39,8 +39,8 @@ def fit_palette(
     space : {"rgb", "linear", "lab", "oklab"}
         Where distances are measured, and centers are means. "rgb": the stored values, for any number of channels.
     quality : {"fast", "default", "best"}
-        How long to search: on photographs, "fast" is within some 1 %, "default" within 0.5 % of the best palettes
-        known, and "best" takes seconds to go below them.
+        How long to search. On photographs "fast" is mostly within 1 %, seldom beyond 4 %, of the best palettes known,
+        "default" within 0.5 %, and "best" at or below them; it takes seconds, and for hundreds of colors many.
     normalize : bool
         Divide each channel by its standard deviation first, so that channels of different ranges weigh alike. Only in
         the space "rgb".
@@ -58,6 +58,8 @@ def fit_palette(
     ------
     ParameterError
         If an argument is out of its range.
+    DataError
+        If the colors are too far apart for sums of squares.
     TooFewLevelsError
         If `k` exceeds the number of distinct colors.
 
@@ -73,6 +75,8 @@ def fit_palette(
     array([[  5.,   0.,   0.],
            [255., 255., 255.]])
     """
+    if not isinstance(table, ColorTable):
+        raise DataTypeError(f"the table is a {type(table).__name__}; count the image first, with count_colors")
     k, quality, seed, n_threads = check_k(k), check_quality(quality), check_seed(random_state), count_threads(threads)
     if space not in SPACES or (space != "rgb" and table.n_channels != 3):
         raise ParameterError(
@@ -93,6 +97,8 @@ def fit_palette(
     scale = _spread(colors, weights) if normalize else None
     stored = colors if space == "rgb" else to_space(colors, space, white)
     points = stored if scale is None else stored / scale
+    if not np.abs(points).max() < HUGE:
+        raise DataError(f"colors reach {np.abs(colors).max():g}, too far for sums of squares; scale the image first")
 
     def order(centers: NDArray[np.float64]) -> NDArray[np.intp]:
         in_units = from_space(centers, space, white) if scale is None else centers * scale
@@ -128,6 +134,8 @@ def _exact(table: ColorTable, colors: NDArray[np.float64], k: int, white: float,
 
 
 def _spread(colors: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    mean = (colors * weights[:, None]).sum(axis=0) / weights.sum()
-    spread = np.sqrt((((colors - mean) ** 2) * weights[:, None]).sum(axis=0) / weights.sum())
-    return np.where(spread > 0, spread, 1.0)
+    """Return the standard deviation of each channel, 1 where it is constant."""
+    away = colors - colors[0]  # so that a constant channel is 0, and not what rounding leaves
+    mean = (away * weights[:, None]).sum(axis=0) / weights.sum()
+    spread = np.sqrt((((away - mean) ** 2) * weights[:, None]).sum(axis=0) / weights.sum())
+    return np.where(away.any(axis=0), spread, 1.0)
