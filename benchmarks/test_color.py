@@ -49,7 +49,7 @@ class TestQuality:
         picture = photo(name)
 
         def check(poster: klevels.Poster) -> dict[str, Any]:
-            inertia = checked_inertia(picture, poster.labels.data, poster.palette)
+            inertia = checked_inertia(picture, poster.labels.data, poster.palette, quality)
             assert poster.palette.inertia == pytest.approx(inertia, rel=1e-9)
             facts: dict[str, Any] = {"photo": name, "k": k, "mse": inertia / poster.labels.data.size}
             return facts if small else {**facts, "known": BEST_KNOWN[name][k]}
@@ -60,12 +60,16 @@ class TestQuality:
         measure(f"quality, {name}, k = {k}", f"klevels {quality}", work, check, rounds=1)
 
 
-def checked_inertia(picture: NDArray[Any], labels: NDArray[Any], palette: klevels.Palette) -> float:
-    """Return the inertia of labels, in float64; assert that they are the nearest centers, and these their means."""
+def checked_inertia(picture: NDArray[Any], labels: NDArray[Any], palette: klevels.Palette, quality: str) -> float:
+    """Return the inertia of labels, in float64; assert that they are the nearest centers, and these their means.
+
+    `fast` ends a little before: its centers are the means of the pass before, within two gray values.
+    """
     points, places = picture.reshape(-1, picture.shape[-1]).astype(np.float64), labels.ravel()
     np.testing.assert_array_equal(palette.counts, np.bincount(places, minlength=palette.k))
     sums = np.stack([np.bincount(places, channel, palette.k) for channel in points.T], axis=1)
-    np.testing.assert_allclose(palette.centers, sums / palette.counts[:, None], rtol=1e-9)
+    off = 2.0 if quality == "fast" else 0.0
+    np.testing.assert_allclose(palette.centers, sums / palette.counts[:, None], rtol=1e-9, atol=off)
     some = np.random.default_rng(3).integers(0, len(points), N_SAMPLES)
     distances = ((points[some, None] - palette.centers) ** 2).sum(axis=-1)
     taken = np.take_along_axis(distances, places[some, None].astype(np.intp), axis=1)[:, 0]

@@ -15,21 +15,32 @@ using Word = std::int64_t;
 constexpr Word label_bits = 0xffff;
 constexpr std::int64_t lane_numbers[swatch_block] = {0, 1, 2, 3, 4, 5, 6, 7};
 
+// Numbers above 0 are in the order of their bits; compare them as what the processor is quick to take the lesser of.
+#if defined(__AVX512F__)
+using Ordered = Indices;
+#else
+using Ordered = Doubles;
+#endif
+
 // A score and what it belongs to in one double: the label takes the place of the last 16 bits of a number above 0.
 // So the least of them, the first of equals, is found by comparing numbers alone.
 struct Best {
-    Doubles least = Doubles{} + 0x1p1000;
+    Ordered least = highest();
     Indices labels = *reinterpret_cast<const Indices*>(lane_numbers);
 
+    static Ordered highest() {
+        const Doubles high = Doubles{} + 0x1p1000;
+        return *reinterpret_cast<const Ordered*>(&high);
+    }
     void take(Doubles scores) {
         const Indices keys = (*reinterpret_cast<const Indices*>(&scores) & ~label_bits) | labels;
-        const Doubles numbers = *reinterpret_cast<const Doubles*>(&keys);
-        least = numbers < least ? numbers : least;
+        const Ordered candidates = *reinterpret_cast<const Ordered*>(&keys);
+        least = candidates < least ? candidates : least;
         labels += static_cast<std::int64_t>(width);
     }
     double key() const {
         double of_lanes[width];
-        store(of_lanes, least);
+        *reinterpret_cast<Ordered*>(of_lanes) = least;
         for (std::size_t half = width / 2; half > 0; half /= 2)
             for (std::size_t l = 0; l < half; ++l)
                 of_lanes[l] = of_lanes[l + half] < of_lanes[l] ? of_lanes[l + half] : of_lanes[l];

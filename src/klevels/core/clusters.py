@@ -115,6 +115,11 @@ def cluster(
     start = _kernels.find_centers(
         rows, masses, k, seed, effort.population, effort.generations, effort.tolerance, effort.patience, threads
     )
+    if grid is not None and effort.last_tolerance == 0:
+        # From a coarse grid it is many passes to where nothing moves: most of them are cheaper halfway.
+        middle, masses = _coarsened(points, weights, grid, 4 * len(rows))
+        if len(middle) < len(points):
+            start = _kernels.refine_centers(middle, masses, start, threads, max_iter)[0]
     start = start if order is None else start[order(start)]
     found = Clustering(*_kernels.refine_centers(points, weights, start, threads, max_iter, effort.last_tolerance))
     if order is None:
@@ -244,7 +249,7 @@ def _effort(quality: Quality, k: int) -> _Effort:
         patience = 2 if population < 16 and k <= 64 else 1
         generations = 8 if k <= 64 else 4
         return _Effort(
-            min(1024 * k, max(1 << 14, 64 * k)), population, generations if crossed else 0, 1e-3, patience, 0.0
+            min(512 * k, max(1 << 14, 64 * k)), population, generations if crossed else 0, 1e-3, patience, 0.0
         )
     return _Effort(max(1 << 17, 512 * k), 16 if crossed else 1, 60 if crossed else 0, 1e-4, 4, 0.0)
 

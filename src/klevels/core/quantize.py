@@ -106,11 +106,13 @@ def fit_palette(
 
     found = cluster(points, weights, table.bins, k, quality=quality, seed=seed, threads=n_threads, order=order)
     within = within_bins(table, space, scale)
+    is_stored = space == "rgb" and scale is None and table.tells_all
+    total = _exact_total(table) if is_stored and table.n_pixels < 2**26 else inertia_about_mean(points, weights)
     return Palette(
         found.centers,
         table.counts_of(found.labels, k),
         inertia=found.inertia + within,
-        total_inertia=inertia_about_mean(points, weights) + within,
+        total_inertia=total + within,
         space=space,
         white=white,
         scale=None if scale is None else tuple(scale.tolist()),
@@ -131,6 +133,15 @@ def _exact(table: ColorTable, colors: NDArray[np.float64], k: int, white: float,
         total_inertia=levels.total_inertia * table.n_channels + within,
         white=white,
     )
+
+
+def _exact_total(table: ColorTable) -> float:
+    """Return the inertia about the mean in whole numbers, which fit 64 bits: fewer than 2**26 pixels of 16 bits."""
+    colors = table.bins.astype(np.int64)
+    weighted = colors * table.counts[:, None]
+    sums, squares = weighted.sum(axis=0).tolist(), (weighted * colors).sum(axis=0).tolist()
+    n = table.n_pixels
+    return float(sum(n * q - s * s for s, q in zip(sums, squares, strict=True)) / n)
 
 
 def _spread(colors: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
