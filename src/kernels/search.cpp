@@ -211,24 +211,26 @@ private:
     }
 };
 
-// Gives each center without points the point that adds most to the inertia, until every center has points.
-void fill_empty(Clusters& clusters, const Points& points, std::size_t most_passes, std::size_t n_threads) {
+// Gives each center without points the point that adds most to the inertia, until every center has points. Returns the
+// passes that this took.
+std::size_t fill_empty(Clusters& clusters, const Points& points, std::size_t most_passes, std::size_t n_threads) {
     std::vector<std::uint32_t> labels;
     std::vector<double> distances, at(points.n_channels);
+    std::size_t n_passes = 0;
     for (;;) {
         std::size_t empty = 0;
         while (empty < clusters.k() && clusters.weight(empty) > 0.0) ++empty;
-        if (empty == clusters.k()) return;
+        if (empty == clusters.k()) return n_passes;
         labels.resize(points.n_blocks * block_points);
         distances.resize(labels.size());
         clusters.label(labels.data(), distances.data(), n_threads);
         std::size_t farthest = 0;
         for (std::size_t i = 1; i < points.n; ++i)
             if (points.weights[i] * distances[i] > points.weights[farthest] * distances[farthest]) farthest = i;
-        if (!(points.weights[farthest] * distances[farthest] > 0.0)) return;
+        if (!(points.weights[farthest] * distances[farthest] > 0.0)) return n_passes;
         for (std::size_t c = 0; c < points.n_channels; ++c) at[c] = points.at(farthest, c);
         clusters.place(empty, at.data());
-        clusters.converge(0.0, most_passes, n_threads);
+        n_passes += clusters.converge(0.0, most_passes, n_threads);
     }
 }
 
@@ -319,8 +321,8 @@ std::vector<double> find_centers(const Points& points, std::size_t k, std::uint6
 Found refine_centers(const Points& points, const std::vector<double>& centers, double tolerance, std::size_t most_passes,
                      std::size_t n_threads) {
     Clusters clusters(points, centers);
-    const std::size_t n_passes = clusters.converge(tolerance, most_passes, n_threads);
-    fill_empty(clusters, points, most_passes, n_threads);
+    std::size_t n_passes = clusters.converge(tolerance, most_passes, n_threads);
+    n_passes += fill_empty(clusters, points, most_passes, n_threads);
     Found found{clusters.centers(), std::vector<std::uint32_t>(points.n_blocks * block_points), clusters.inertia(), n_passes};
     clusters.label(found.labels.data(), nullptr, n_threads);
     found.labels.resize(points.n);

@@ -1,6 +1,7 @@
 """Exact k-means segmentation of images and volumes: the histogram is the data.
 
-Importing klevels loads NumPy and the compiled kernels; files, figures and samples are loaded when they are first used.
+Importing klevels loads NumPy and the compiled kernels; files, figures, samples and estimators are loaded when they are
+first used.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from klevels.errors import (
     TooFewLevelsError,
     WriteError,
 )
-from klevels.estimators import KMeans, threshold_kmeans
 from klevels.image import Image
 from klevels.pipeline import posterize, segment
 from klevels.poster import Poster, PosterRecipe
@@ -40,6 +40,7 @@ from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
+    from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read, write
 
 __all__ = [
@@ -84,6 +85,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("KMeans", "threshold_kmeans"):
+        return getattr(importlib.import_module("klevels.estimators"), name)
     if name in ("read", "write"):
         return getattr(importlib.import_module("klevels.io"), name)
     if name in ("figures", "samples"):

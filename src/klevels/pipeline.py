@@ -9,16 +9,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality
-from klevels.core.colors import ColorTable, count_colors, peaks_of
+from klevels.core.colors import ColorTable, count_colors
 from klevels.core.count import histogram
 from klevels.core.dither import Dither, dither_labels
 from klevels.core.fit import fit_levels
+from klevels.core.grid import peaks_of
 from klevels.core.histogram import Histogram
 from klevels.core.labels import rounded
 from klevels.core.levels import Levels
 from klevels.core.noise import NoiseMethod, split_noise
-from klevels.core.palette import Palette, white_of
+from klevels.core.palette import Palette
 from klevels.core.quantize import fit_palette
 from klevels.core.spaces import Space
 from klevels.errors import DataError, ParameterError
@@ -202,17 +204,7 @@ def posterize(
     colors = color_channels(source, None if given is None else given.n_channels)
     table = count_colors(colors, mask=inside, threads=threads)
     step("fitting")
-    if given is None:
-        asked = fit_palette(
-            table,
-            recipe.k,
-            space=recipe.space,
-            quality=recipe.quality,
-            random_state=recipe.random_state,
-            threads=threads,
-        )
-    else:
-        asked = given.rescaled(white_of(source.dtype)).on(table, threads=threads)
+    asked = fit_colors(table, recipe, threads=threads)
     step("labeling")
     if recipe.dither != "none":
         mixed = dither_labels(colors, asked.colors, recipe.dither, mask=inside, threads=threads)
@@ -303,12 +295,41 @@ def fit_channels(table: ColorTable, recipe: Recipe, *, threads: int | None = Non
     )
 
 
+def fit_colors(table: ColorTable, recipe: PosterRecipe, *, threads: int | None = None) -> Palette:
+    """Fit the palette that a recipe for posters asks for, or take the one that it gives.
+
+    Parameters
+    ----------
+    table : ColorTable
+        Of one image, or of several pooled.
+    recipe : PosterRecipe
+        What is asked.
+    threads : int, optional
+        How many threads to use; all processors by default.
+
+    Returns
+    -------
+    Palette
+        In the range of the images, with their counts.
+    """
+    if recipe.palette is not None:
+        return recipe.palette.rescaled(white_of(table.dtype)).on(table, threads=threads)
+    return fit_palette(
+        table,
+        recipe.k,
+        space=recipe.space,
+        quality=recipe.quality,
+        random_state=recipe.random_state,
+        threads=threads,
+    )
+
+
 def _squared_error(table: ColorTable, palette: Palette, recipe: PosterRecipe, threads: int | None) -> float:
     """Return the sum of squared differences between the colors of a table and what they are painted as."""
     painted = rounded(palette.colors, table.dtype).astype(np.float64)
     if recipe.palette is None and recipe.space == "rgb" and recipe.quality != "fast":
         # Centers are means: what rounding moves them by adds to the inertia.
-        return palette.inertia + float(((palette.centers - painted) ** 2).sum(axis=1) @ palette.counts)
+        return palette.inertia + float((((palette.centers - painted) ** 2).sum(axis=1) * palette.counts).sum())
     total = 0.0
     for first in range(0, table.n_colors, 1 << 16):  # few intermediate results at a time
         part = slice(first, first + (1 << 16))

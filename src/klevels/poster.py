@@ -9,11 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality, check_quality, check_seed
 from klevels.core.dither import DITHERS, Dither
 from klevels.core.fit import check_k
 from klevels.core.labels import ignore_label, rounded
-from klevels.core.palette import Palette, white_of
+from klevels.core.palette import Palette
 from klevels.core.rows import as_rows
 from klevels.core.spaces import SPACES, Space
 from klevels.errors import ParameterError

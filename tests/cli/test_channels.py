@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 import klevels
 from commands import Run, check_refused, files
-from klevels.core.colors import peaks_of
+from klevels.core.grid import peaks_of
 
 SPACING = (0.02, 0.01, 0.01)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from klevels.core import _kernels
 from klevels.core import colors as colors_module
-from klevels.core.colors import GRID_BITS, ColorTable, count_colors, peaks_of
+from klevels.core.colors import ColorTable, count_colors
+from klevels.core.grid import GRID_BITS, peaks_of
 from klevels.errors import DataError, DataTypeError, KlevelsError, ParameterError
 from reference import assert_same_table, binned_colors, bins_of_table, interleaved
 from strategies import LAYOUTS

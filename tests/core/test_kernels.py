@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
+
+from instruction_sets import digest_on
 
 SCRIPT = """
 import hashlib, sys
@@ -43,26 +41,16 @@ print(_kernels.instruction_set(), digest.hexdigest())
 """
 
 
-def _run(wish: str | None) -> tuple[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "KLEVELS_SIMD"}
-    if wish is not None:
-        environment["KLEVELS_SIMD"] = wish
-    command = [sys.executable, "-W", "error", "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    name, digest = done.stdout.split()
-    return name, digest
-
-
 @pytest.fixture(scope="module")
 def baseline() -> str:
-    name, digest = _run("baseline")
+    name, digest = digest_on(SCRIPT, "baseline")
     assert name == "baseline"
     return digest
 
 
 @pytest.mark.parametrize("wish", ["avx2", "avx512", None])
 def test_instruction_sets_agree(wish: str | None, baseline: str) -> None:
-    name, digest = _run(wish)
+    name, digest = digest_on(SCRIPT, wish)
     assert digest == baseline
     if wish is not None and name != wish:
         pytest.skip(f"this processor has no {wish}; it ran {name}")

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klevels.core.brightness import dark_to_bright
+from klevels.core.brightness import dark_to_bright, white_of
 from klevels.core.colors import ColorTable, count_colors
-from klevels.core.palette import PALETTE_SUFFIXES, Palette, white_of
+from klevels.core.palette import PALETTE_SUFFIXES, Palette
 from klevels.core.quantize import fit_palette
 from klevels.core.spaces import SPACES, Space, from_space, luminance, to_space
 from klevels.errors import (

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from instruction_sets import digest_on
 from klevels.core.clusters import QUALITIES, Quality
 from klevels.core.colors import ColorTable, count_colors
 from klevels.core.count import histogram
@@ -306,26 +304,16 @@ print(_kernels.instruction_set(), digest.hexdigest())
 """
 
 
-def _run(wish: str | None) -> tuple[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "KLEVELS_SIMD"}
-    if wish is not None:
-        environment["KLEVELS_SIMD"] = wish
-    command = [sys.executable, "-W", "error", "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    name, digest = done.stdout.split()
-    return name, digest
-
-
 @pytest.fixture(scope="module")
 def baseline() -> str:
-    name, digest = _run("baseline")
+    name, digest = digest_on(SCRIPT, "baseline")
     assert name == "baseline"
     return digest
 
 
 @pytest.mark.parametrize("wish", ["avx2", "avx512", None])
 def test_instruction_sets_agree(wish: str | None, baseline: str) -> None:
-    name, digest = _run(wish)
+    name, digest = digest_on(SCRIPT, wish)
     assert digest == baseline
     if wish is not None and name != wish:
         pytest.skip(f"this processor has no {wish}; it ran {name}")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from klevels.cli.inputs import check_same, load_picture, load_scan, naming
-from klevels.core.colors import ColorTable, peaks_of
+from klevels.core.colors import ColorTable
 from klevels.core.count import histogram
+from klevels.core.grid import peaks_of
 from klevels.core.histogram import Histogram
 from klevels.errors import DataError
 from klevels.image import Image

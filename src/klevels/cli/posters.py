@@ -16,12 +16,11 @@ from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer,
 from klevels.cli.pools import pool_pictures
 from klevels.cli.progress import Stages
 from klevels.core.clusters import Quality
-from klevels.core.colors import ColorTable
 from klevels.core.dither import Dither
-from klevels.core.palette import PALETTE_SUFFIXES, Palette, white_of
-from klevels.core.quantize import fit_palette
+from klevels.core.palette import PALETTE_SUFFIXES, Palette
 from klevels.core.spaces import Space
 from klevels.errors import ParameterError, WriteError
+from klevels.pipeline import fit_colors
 from klevels.pipeline import posterize as run
 from klevels.poster import Poster, PosterRecipe
 from klevels.record import POSTERIZE, identify, load_poster_recipe, record_of, record_path
@@ -135,7 +134,7 @@ def _posterize_several(
         table = pool_pictures(paths, frame=asked.frame, n_wanted=n_wanted, threads=threads, stage=stage)
         stage("fitting")
         with naming(paths):
-            shared = _shared_palette(table, asked, threads)
+            shared = fit_colors(table, asked, threads=threads)
         recipe = replace(asked, palette=shared)
 
         def paint(path: Path, target: Path | None) -> Poster:
@@ -167,19 +166,6 @@ def _posterize_several(
             files |= of_palette | {record_path(path): json_writer(record) for path in of_palette}
         outputs.write(files)
     show.posters(shared, table.n_colors, summaries, json=json)
-
-
-def _shared_palette(table: ColorTable, recipe: PosterRecipe, threads: int | None) -> Palette:
-    if recipe.palette is not None:
-        return recipe.palette.rescaled(white_of(table.dtype)).on(table, threads=threads)
-    return fit_palette(
-        table,
-        recipe.k,
-        space=recipe.space,
-        quality=recipe.quality,
-        random_state=recipe.random_state,
-        threads=threads,
-    )
 
 
 def _targets(paths: Sequence[Path], folder: Path | None) -> list[Path | None]:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels.core import _kernels
+from klevels.core.grid import LARGEST, finite_rows, on_grid, steps_of
 from klevels.core.rows import STRIP, Rows, as_rows
+from klevels.core.spaces import Space
 from klevels.core.voxels import count_threads
 from klevels.errors import DataError, ParameterError
 
 MOST_BINS = 1 << 18
 """Beyond so many distinct colors the grid is made coarser; 8-bit images of up to three channels never need it."""
-GRID_BITS = 23
-"""Floats, and integers beyond 16 bits, are rounded down to this many bits of the greatest magnitude."""
-LARGEST = 1 << 24
-"""The kernel takes whole numbers below this, and from minus this."""
-HUGE, TINY = 1e120, 1e-120
-"""Sums of squares of floats beyond these, or of differences within them, might be infinite, or 0."""
 STRIP_OF_BYTES = 1 << 31
 """The kernel's counters overflow at twice as many pixels."""
 
@@ -127,7 +122,7 @@ class ColorTable:
             raise DataError(f"the counts sum to {sum(weights.tolist())}; give counts that sum to less than 2**62")
         if once.shift:
             raise DataError(f"there are more than {MOST_BINS} colors; count the image itself with count_colors")
-        values = _on_grid(given, once.steps)
+        values = on_grid(given, once.steps)
         places = {color: i for i, color in enumerate(map(tuple, once.bins.tolist()))}
         total = np.zeros(len(once.counts), np.int64)
         np.add.at(total, [places[color] for color in map(tuple, values.tolist())], weights.astype(np.int64))
@@ -197,6 +192,23 @@ class ColorTable:
         means = (self.rests.astype(np.float64) ** 2 / self.counts[:, None]).sum(axis=1)
         return float(np.maximum(squares - means, 0.0).sum()) * self.steps[0] ** 2
 
+    def scatter_in(self, space: Space, scale: ArrayLike | None) -> float:
+        """Return what the spread within bins adds to every inertia; 0 where it is not known in the units of the space.
+
+        Parameters
+        ----------
+        space : {"rgb", "linear", "lab", "oklab"}
+            Where distances are measured.
+        scale : array_like of float, or None
+            What channels are divided by: the spread of all channels together cannot be divided.
+
+        Returns
+        -------
+        float
+            In squared image units.
+        """
+        return self.scatter if space == "rgb" and scale is None and len(set(self.steps)) == 1 else 0.0
+
     def __add__(self, other: ColorTable) -> ColorTable:
         if not isinstance(other, ColorTable):
             return NotImplemented
@@ -241,8 +253,8 @@ def count_colors(
         Whether pixels with NaN in any channel are refused or left out.
     peak : float or sequence of float, optional
         The greatest magnitude that can occur, in any channel or in each; for floats, and integers beyond 16 bits, that
-        of the image by default. Give it to count an image in pieces. Give one for each channel, as `peaks_of` returns
-        them, where channels of different ranges shall be divided alike.
+        of the image by default. Give it to count an image in pieces. Give one for each channel, as
+        `klevels.core.grid.peaks_of` returns them, where channels of different ranges shall be divided alike.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
 
@@ -273,30 +285,6 @@ def count_colors(
     return table
 
 
-def peaks_of(
-    image: ArrayLike, *, mask: ArrayLike | None = None, nan: Literal["error", "ignore"] = "error"
-) -> tuple[float, ...]:
-    """Return the greatest magnitude in each channel.
-
-    Parameters
-    ----------
-    image : array_like, shape (..., n_channels)
-        As `count_colors` takes it.
-    mask : array_like of bool or int, optional
-        Of the image's shape without channels: True, or nonzero, where a pixel counts.
-    nan : {"error", "ignore"}
-        Whether pixels with NaN in any channel are refused or left out.
-
-    Returns
-    -------
-    tuple of float
-        0.0 where no pixel counts.
-    """
-    rows = as_rows(image, mask)
-    found = [_peaks(_finite(strip.counting, nan)) for strip in rows.strips()]
-    return tuple(max(of_channel) for of_channel in zip(*found, strict=True))
-
-
 def _count_bytes(rows: Rows, n_threads: int) -> ColorTable | None:
     pooled: _kernels.ColorBins | None = None
     for strip in rows.strips(STRIP_OF_BYTES):
@@ -311,7 +299,7 @@ def _count_bytes(rows: Rows, n_threads: int) -> ColorTable | None:
 
 
 def _count_bins(rows: Rows, nan: str, peak: float | Sequence[float] | None, n_threads: int) -> ColorTable | None:
-    steps = _steps(rows, nan, peak)
+    steps = steps_of(rows, nan, peak)
     from concurrent.futures import ThreadPoolExecutor  # loads logging: an import of klevels stays light
     from threading import Lock
 
@@ -323,7 +311,7 @@ def _count_bins(rows: Rows, nan: str, peak: float | Sequence[float] | None, n_th
                 strip = next(strips, None)
             if strip is None:
                 return
-            values = _on_grid(_finite(strip.counting, nan), steps)
+            values = on_grid(finite_rows(strip.counting, nan), steps)
             if values.size and not -LARGEST <= values.min() <= values.max() < LARGEST:
                 raise DataError(f"a value is beyond the peak {peak!r}; give the greatest magnitude of all images")
             pool.add_rows(np.ascontiguousarray(values, dtype=np.int32))
@@ -342,64 +330,6 @@ def _table(pooled: _kernels.ColorBins, dtype: np.dtype[Any], steps: tuple[float,
     if shift == 0:
         return ColorTable(bins, counts, dtype, 0, steps)
     return ColorTable(bins, counts, dtype, shift, steps, rests, squares)
-
-
-def _steps(rows: Rows, nan: str, peak: float | Sequence[float] | None) -> tuple[float, ...]:
-    n_channels = rows.n_channels
-    is_whole = rows.dtype.kind != "f" and rows.dtype.itemsize <= 2
-    if isinstance(peak, Sequence) and not isinstance(peak, str):
-        if len(peak) != n_channels:
-            raise ParameterError(f"peak has {len(peak)} numbers, the image {n_channels} channels; give one for each")
-        return tuple(_step(one, rows.dtype, finest=0.0) for one in peak)
-    if is_whole:
-        return (1.0,) * n_channels
-    if peak is None:
-        peak = max((max(_peaks(_finite(strip.counting, nan))) for strip in rows.strips()), default=0.0)
-    return (_step(peak, rows.dtype),) * n_channels
-
-
-def _peaks(values: NDArray[Any]) -> list[float]:
-    if not len(values):
-        return [0.0] * values.shape[1]
-    lows, highs = values.min(axis=0).tolist(), values.max(axis=0).tolist()
-    return [max(abs(float(low)), abs(float(high))) for low, high in zip(lows, highs, strict=True)]
-
-
-def _step(peak: float, dtype: np.dtype[Any], finest: float = 1.0) -> float:
-    """Return the step of a grid up to `peak`; for integers no finer than `finest`."""
-    if not isinstance(peak, Real) or not math.isfinite(peak) or peak < 0:
-        raise ParameterError(f"peak is {peak!r}; give the greatest magnitude that occurs, a finite number")
-    if peak > HUGE or 0 < peak < TINY:
-        raise DataError(f"the greatest magnitude is {peak:g}, its square no float; scale the image to more usual units")
-    step = math.ldexp(1.0, math.frexp(peak)[1] - GRID_BITS)
-    return step if dtype.kind == "f" else max(step, finest)
-
-
-def _on_grid(values: NDArray[Any], steps: tuple[float, ...]) -> NDArray[Any]:
-    if set(steps) == {1.0} and values.dtype.kind != "f":
-        return values
-    if values.dtype.kind == "f":
-        floored: NDArray[np.float64] = np.floor(values.astype(np.float64) / np.array(steps))
-        return floored
-    # Not by division: float64 does not hold all integers of 64 bits.
-    exponents = np.frexp(np.array(steps))[1] - 1
-    shifted: NDArray[np.int64] = values.astype(np.int64) >> np.maximum(exponents, 0)
-    shifted <<= np.maximum(-exponents, 0)
-    return shifted
-
-
-def _finite(values: NDArray[Any], nan: str) -> NDArray[Any]:
-    """Leave out the rows with NaN, or refuse them; refuse infinite values."""
-    if values.dtype.kind != "f":
-        return values
-    missing = np.isnan(values).any(axis=1)
-    if missing.any():
-        if nan == "error":
-            raise DataError("the image has NaN pixels; use nan='ignore' (--nan ignore) to leave them out")
-        values = values[~missing]
-    if not np.isfinite(values).all():
-        raise DataError("the image has infinite values; mask them or replace them by finite values")
-    return values
 
 
 def _most_bins(dtype: np.dtype[Any], n_channels: int) -> int:

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from klevels.core.exact import ExactSums
 from klevels.core.histogram import Histogram
 from klevels.core.labels import label_voxels, paint_labels
-from klevels.errors import InputMissingError, ParameterError, ReadError
+from klevels.core.model_files import as_json, read_json, write_text
+from klevels.errors import ParameterError
 
 MAX_CLASSES = 65535
 """Labels are uint16 at most, and one label is kept for voxels that are left out."""
@@ -269,12 +270,7 @@ class Levels:
         overwrite : bool
             Whether to replace a file that is there.
         """
-        import json
-
-        from klevels.files import atomic_output  # not needed to label: an import of klevels stays light
-
-        with atomic_output(path, overwrite=overwrite) as part:
-            part.write_text(json.dumps({"klevels_model": 1, **self.to_dict()}, indent=2) + "\n", encoding="utf-8")
+        write_text(path, as_json("model", self.to_dict()), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -295,15 +291,7 @@ class Levels:
         ReadError
             If the file does not hold a model; InputMissingError if there is no such file.
         """
-        import json
-
-        try:
-            with open(path, encoding="utf-8") as file:
-                return cls.from_dict(json.load(file))
-        except FileNotFoundError as error:
-            raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
-        except (ValueError, OSError, RecursionError) as error:
-            raise ReadError(f"{os.fspath(path)}: not a model ({error}); give a .json that klevels wrote") from error
+        return read_json(path, "model", cls.from_dict)
 
 
 def _finite(value: float) -> float | None:

@@ -12,18 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from klevels.core import _kernels
-from klevels.core.brightness import dark_to_bright, white_of
+from klevels.core.brightness import dark_to_bright
 from klevels.core.clusters import inertia_about_mean
 from klevels.core.colors import ColorTable
 from klevels.core.labels import paint_labels, rounded
+from klevels.core.model_files import as_json, read_json, write_text
 from klevels.core.nearest import label_pixels
 from klevels.core.palette_files import COLOR_SUFFIXES, MAX_COLORS, format_colors, read_colors
 from klevels.core.rows import as_rows
 from klevels.core.spaces import SPACES, Space, from_space, to_space
 from klevels.core.voxels import count_threads
-from klevels.errors import DataError, InputMissingError, ParameterError, ReadError
-
-__all__ = ["PALETTE_SUFFIXES", "Palette", "dark_to_bright", "rounded", "white_of", "within_bins"]
+from klevels.errors import DataError, ParameterError
 
 PALETTE_SUFFIXES = (".json", *COLOR_SUFFIXES)
 
@@ -302,7 +301,7 @@ class Palette:
         colors = table.colors
         labels, distances = self.nearest(colors, threads=threads)
         counts = table.counts_of(labels, self.k)
-        within = within_bins(table, self.space, self.scale)
+        within = table.scatter_in(self.space, self.scale)
         total = inertia_about_mean(self.coordinates(colors), table.counts.astype(np.float64))
         inertia = float((distances * table.counts).sum())
         return replace(self, counts=counts, inertia=inertia + within, total_inertia=total + within)
@@ -415,11 +414,7 @@ class Palette:
         overwrite : bool
             Whether to replace a file that is there.
         """
-        from klevels.files import atomic_output  # not needed to label: an import of klevels stays light
-
-        text = self.as_text("." + os.fspath(path).rpartition(".")[2].lower())
-        with atomic_output(path, overwrite=overwrite) as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(path, self.as_text("." + os.fspath(path).rpartition(".")[2].lower()), overwrite=overwrite)
 
     def as_text(self, suffix: str) -> str:
         """Return what a file of this suffix holds.
@@ -440,9 +435,7 @@ class Palette:
             If there is no such suffix, or the palette has neither one nor three channels.
         """
         if suffix == ".json":
-            import json
-
-            return json.dumps({"klevels_palette": 1, **self.to_dict()}, indent=2) + "\n"
+            return as_json("palette", self.to_dict())
         if suffix not in COLOR_SUFFIXES:
             raise ParameterError(f"no palette has the suffix {suffix!r}; use {', '.join(PALETTE_SUFFIXES)}")
         if self.n_channels not in (1, 3):
@@ -471,37 +464,7 @@ class Palette:
         """
         if not os.fspath(path).lower().endswith(".json"):
             return cls.of(read_colors(path))
-        import json
-
-        try:
-            with open(path, encoding="utf-8") as file:
-                stored = json.load(file)
-            return cls.from_dict(stored.get("model", stored))
-        except FileNotFoundError as error:
-            raise InputMissingError(f"{os.fspath(path)}: no such file; check the name") from error
-        except (ValueError, OSError, RecursionError, AttributeError) as error:
-            raise ReadError(f"{os.fspath(path)}: not a palette ({error}); give one that klevels wrote") from error
+        return read_json(path, "palette", lambda stored: cls.from_dict(stored.get("model", stored)))
 
     def _as_bytes(self) -> NDArray[np.uint8]:
         return rounded(self.colors * (255.0 / self.white), np.dtype(np.uint8)).astype(np.uint8)
-
-
-def within_bins(table: ColorTable, space: Space, scale: ArrayLike | None) -> float:
-    """Return what the spread within bins adds to every inertia; 0 where it is not known in the units of the space.
-
-    Parameters
-    ----------
-    table : ColorTable
-        Whose bins may hold several colors each.
-    space : {"rgb", "linear", "lab", "oklab"}
-        Where distances are measured.
-    scale : array_like of float, optional
-        What channels are divided by: the spread of all channels together cannot be scaled.
-
-    Returns
-    -------
-    float
-        In squared image units.
-    """
-    in_units = space == "rgb" and scale is None and len(set(table.steps)) == 1
-    return table.scatter if in_units else 0.0

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from klevels.core.brightness import dark_to_bright, white_of
 from klevels.core.clusters import Quality, check_quality, check_seed, cluster, inertia_about_mean
-from klevels.core.colors import HUGE, ColorTable
+from klevels.core.colors import ColorTable
 from klevels.core.fit import check_k, fit_levels
+from klevels.core.grid import HUGE
 from klevels.core.histogram import Histogram
-from klevels.core.palette import Palette, within_bins
+from klevels.core.palette import Palette
 from klevels.core.spaces import SPACES, Space, from_space, to_space
 from klevels.core.voxels import count_threads
 from klevels.errors import DataError, DataTypeError, ParameterError, TooFewLevelsError
@@ -105,7 +106,7 @@ def fit_palette(
         return dark_to_bright(in_units, white, scale)
 
     found = cluster(points, weights, table.bins, k, quality=quality, seed=seed, threads=n_threads, order=order)
-    within = within_bins(table, space, scale)
+    within = table.scatter_in(space, scale)
     is_stored = space == "rgb" and scale is None and table.tells_all
     total = _exact_total(table) if is_stored and table.n_pixels < 2**26 else inertia_about_mean(points, weights)
     return Palette(

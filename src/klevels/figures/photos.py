@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.core.palette import white_of
+from klevels.core.brightness import white_of
 from klevels.figures.planes import LONGEST, middle_plane
 from klevels.image import Image
 from klevels.poster import Poster
