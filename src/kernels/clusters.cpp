@@ -2,24 +2,41 @@
 #include "clusters.hpp"
 
 #include <cmath>
-#include <numeric>
 
 #include "parallel.hpp"
 
 namespace klevels {
+namespace {
+
+constexpr std::size_t few_cells = 16;  // threads take longer to start than to look at these
+
+// The greatest squared distance from a point to any of a box.
+double most_distant(const double* at, const double* low, const double* high, std::size_t n_channels) {
+    double sum = 0.0;
+    for (std::size_t c = 0; c < n_channels; ++c) {
+        const double d = std::max(std::abs(low[c] - at[c]), std::abs(high[c] - at[c]));
+        sum += d * d;
+    }
+    return sum;
+}
+
+}  // namespace
+
 struct Clusters::Scratch {
     std::vector<double> margins, cell_centers, block_centers, pivot, middle;
-    std::vector<std::uint32_t> near;
+    std::vector<std::uint32_t> near, before;  // one more than there can be, as the last to be listed may not stay
+    std::vector<char> holds;
+    std::size_t n_near = 0;
 
     Scratch(std::size_t k, std::size_t n_channels)
         : margins(k), cell_centers(k * n_channels), block_centers(k * n_channels), pivot(n_channels), middle(n_channels),
-          near(k) {}
+          near(k + 1), holds(k) {}
 };
 
 Clusters::Clusters(const Points& points, const std::vector<double>& centers)
-    : points_(&points), k_(centers.size() / points.n_channels), channels_(points.n_channels), width_(channels_ + 2),
-      centers_(k_ * channels_), transposed_(k_ * channels_), moved_(k_, 1), cells_(points.n_cells),
-      totals_(k_ * width_) {
+    : points_(&points), k_(centers.size() / points.n_channels), channels_(points.n_channels), width_(channels_ + 1),
+      centers_(k_ * channels_), transposed_(k_ * channels_), moves_(k_), cells_(points.n_cells), blocks_(points.n_blocks),
+      labels_(points.n_blocks * block_points), totals_(k_ * width_) {
     double most = 0.0;
     for (std::size_t i = 0; i < points.cell_low.size(); ++i)
         most = std::max({most, std::abs(points.cell_low[i]), std::abs(points.cell_high[i])});
@@ -30,10 +47,13 @@ Clusters::Clusters(const Points& points, const std::vector<double>& centers)
 }
 
 void Clusters::place(std::size_t j, const double* at) {
+    double sum = 0.0;
     for (std::size_t c = 0; c < channels_; ++c) {
-        moved_[j] |= centers_[j * channels_ + c] != at[c];
+        const double d = at[c] - centers_[j * channels_ + c];
+        sum += d * d;
         centers_[j * channels_ + c] = transposed_[c * k_ + j] = at[c];
     }
+    moves_[j] += std::sqrt(sum);
 }
 
 bool Clusters::update() {
@@ -43,8 +63,8 @@ bool Clusters::update() {
         const double* total = totals_.data() + j * width_;
         if (total[0] <= 0.0) continue;
         for (std::size_t c = 0; c < channels_; ++c) mean[c] = total[1 + c] / total[0];
+        any_moved |= !std::equal(mean.begin(), mean.end(), center(j));
         place(j, mean.data());
-        any_moved |= moved_[j] != 0;
     }
     return any_moved;
 }
@@ -61,143 +81,154 @@ std::size_t Clusters::converge(double tolerance, std::size_t most_passes, std::s
 }
 
 void Clusters::assign(std::size_t n_threads) {
-    std::vector<std::uint32_t> moved;
-    for (std::size_t j = 0; j < k_; ++j)
-        if (moved_[j]) moved.push_back(static_cast<std::uint32_t>(j));
-    const std::size_t m = moved.size();
-    std::vector<double> moved_centers(m * channels_);
-    for (std::size_t c = 0; c < channels_; ++c)
-        for (std::size_t i = 0; i < m; ++i) moved_centers[c * m + i] = transposed_[c * k_ + moved[i]];
+    const std::vector<std::size_t> due = due_cells();
+    if (due.size() <= few_cells) n_threads = 1;
+    std::vector<Scratch> scratch(n_threads, Scratch(k_, channels_));
+    parallel_blocks(due.size(), n_threads, [&](std::size_t thread, std::size_t i) { look(due[i], scratch[thread]); });
+    std::fill(moves_.begin(), moves_.end(), 0.0);
+    add_up();
+}
 
-    const auto reached = [&](std::size_t cell, std::vector<double>& margins) {
-        const CellSums* sums = cells_[cell].get();
-        if (sums == nullptr || moved_[sums->pivot]) return true;
-        for (const std::uint32_t j : sums->candidates)
-            if (moved_[j]) return true;
-        loops().margins(moved_centers.data(), m, m, channels_, center(sums->pivot),
-                        points_->cell_low.data() + cell * channels_, points_->cell_high.data() + cell * channels_,
-                        margins.data());
-        for (std::size_t i = 0; i < m; ++i)
-            if (!(margins[i] > slack_)) return true;
-        return false;
+// Notes how far centers moved, and returns the cells where that was farther than they had room.
+std::vector<std::size_t> Clusters::due_cells() {
+    const double most = *std::max_element(moves_.begin(), moves_.end());
+    const auto most_of = [this](const std::vector<std::uint32_t>& some) {
+        double found = 0.0;
+        for (const std::uint32_t j : some) found = std::max(found, moves_[j]);
+        return found;
     };
-    std::vector<Scratch> scratch(n_threads, Scratch(k_, channels_));
-    parallel_blocks(points_->n_cells, n_threads, [&](std::size_t thread, std::size_t cell) {
-        if (reached(cell, scratch[thread].margins)) cells_[cell] = summed(cell, scratch[thread]);
-    });
-    std::fill(moved_.begin(), moved_.end(), 0);
+    std::vector<std::size_t> due;
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+        Cell& cell = cells_[i];
+        cell.room -= most + moves_[cell.pivot];
+        bool is_due = !(cell.room > 0.0);
+        if (const double near = most_of(cell.candidates); near > 0.0)
+            for (std::size_t b = points_->cell_begin(i); b < points_->cell_end(i); ++b) {
+                blocks_[b].room -= near + most_of(blocks_[b].clusters);
+                is_due |= !(blocks_[b].room > 0.0);
+            }
+        if (is_due) due.push_back(i);
+    }
+    return due;
+}
 
-    // In the order of the cells, so that the sums are the same for any number of threads.
+void Clusters::look(std::size_t at, Scratch& scratch) {
+    Cell& cell = cells_[at];
+    bool all = false;
+    if (!(cell.room > 0.0)) {
+        scratch.before = cell.candidates;
+        find_candidates(at, scratch);
+        const auto &before = scratch.before, &now = cell.candidates;
+        all = !std::includes(before.begin(), before.end(), now.begin(), now.end());
+    }
+    const std::size_t n = cell.candidates.size();
+    for (std::size_t c = 0; c < channels_; ++c)
+        for (std::size_t i = 0; i < n; ++i) scratch.cell_centers[c * n + i] = transposed_[c * k_ + cell.candidates[i]];
+    for (std::size_t b = points_->cell_begin(at); b < points_->cell_end(at); ++b)
+        if (all || !(blocks_[b].room > 0.0)) label(b, cell, scratch);
+}
+
+// Finds the nearest candidate of each point of a block, and sums the block if any changed.
+void Clusters::label(std::size_t b, const Cell& cell, Scratch& scratch) {
+    std::int64_t which[block_points];
+    const double others = find_near(b, cell.candidates.size(), scratch);
+    const Lead lead = loops().lead(points_->block(b), channels_, scratch.block_centers.data(), scratch.n_near, which);
+    blocks_[b].room = room(std::min(lead.least, others), lead.most);
+    bool changed = blocks_[b].clusters.empty();
+    std::uint32_t* labels = labels_.data() + b * block_points;
+    for (std::size_t l = 0; l < block_points; ++l) {
+        const std::uint32_t j = cell.candidates[scratch.near[static_cast<std::size_t>(which[l])]];
+        changed |= labels[l] != j;
+        labels[l] = j;
+    }
+    if (changed) sum(b, cell, which, scratch);
+}
+
+void Clusters::sum(std::size_t b, const Cell& cell, const std::int64_t* which, Scratch& scratch) {
+    Block& block = blocks_[b];
+    std::fill(scratch.holds.begin(), scratch.holds.begin() + static_cast<std::ptrdiff_t>(scratch.n_near), 0);
+    for (std::size_t l = 0; l < block_points; ++l) scratch.holds[static_cast<std::size_t>(which[l])] = 1;
+    block.clusters.clear();
+    block.sums.clear();
+    for (std::size_t i = 0; i < scratch.n_near; ++i) {
+        if (!scratch.holds[i]) continue;
+        block.clusters.push_back(cell.candidates[scratch.near[i]]);
+        block.sums.resize(block.sums.size() + width_);
+        loops().sums_of(points_->block(b), channels_, points_->block_weights(b), which, static_cast<std::int64_t>(i),
+                        block.sums.data() + block.sums.size() - width_);
+    }
+}
+
+// In the order of the blocks, so that the sums are the same for any number of threads, and whenever blocks were summed.
+void Clusters::add_up() {
     std::fill(totals_.begin(), totals_.end(), 0.0);
-    inertia_ = 0.0;
-    for (const auto& cell : cells_)
-        for (std::size_t i = 0; i < cell->candidates.size(); ++i) {
-            const double* sums = cell->sums.data() + i * width_;
-            for (std::size_t s = 0; s < width_; ++s) totals_[cell->candidates[i] * width_ + s] += sums[s];
-            inertia_ += sums[width_ - 1];
+    for (const Block& block : blocks_)
+        for (std::size_t i = 0; i < block.clusters.size(); ++i)
+            for (std::size_t s = 0; s < width_; ++s) totals_[block.clusters[i] * width_ + s] += block.sums[i * width_ + s];
+    // sum w |x - a|^2 = sum w |x - m|^2 - 2 (a - m) . sum w (x - m) + |a - m|^2 sum w, for any m
+    double away = 0.0;
+    for (std::size_t j = 0; j < k_; ++j)
+        for (std::size_t c = 0; c < channels_; ++c) {
+            const double a = centers_[j * channels_ + c] - points_->mean[c], w = totals_[j * width_];
+            away += a * (a * w - 2.0 * (totals_[j * width_ + 1 + c] - w * points_->mean[c]));
         }
+    inertia_ = std::max(0.0, points_->scatter + away);
 }
 
-void Clusters::label(std::uint32_t* labels, double* distances, std::size_t n_threads) const {
-    std::vector<Scratch> scratch(n_threads, Scratch(k_, channels_));
-    parallel_blocks(points_->n_cells, n_threads, [&](std::size_t thread, std::size_t cell) {
-        CellSums found;
-        find_candidates(cell, found, scratch[thread]);
-        visit_blocks(cell, found.candidates, scratch[thread],
-                     [&](std::size_t block, const std::uint32_t* near, std::size_t n_near, const double* centers) {
-                         std::int64_t which[block_points];
-                         double unused[block_points];
-                         const std::size_t first = block * block_points;
-                         loops().nearest(points_->block(block), channels_, centers, n_near,
-                                         distances == nullptr ? unused : distances + first, which);
-                         for (std::size_t l = 0; l < block_points; ++l)
-                             labels[first + l] = found.candidates[near[which[l]]];
-                     });
-    });
+double Clusters::distance(std::size_t point) const {
+    double sum = 0.0;
+    for (std::size_t c = 0; c < channels_; ++c) {
+        const double d = points_->at(point, c) - centers_[labels_[point] * channels_ + c];
+        sum += d * d;
+    }
+    return sum;
 }
 
-std::shared_ptr<const CellSums> Clusters::summed(std::size_t cell, Scratch& scratch) const {
-    auto result = std::make_shared<CellSums>();
-    find_candidates(cell, *result, scratch);
-    result->sums.assign(result->candidates.size() * width_, 0.0);
-    visit_blocks(cell, result->candidates, scratch,
-                 [&](std::size_t block, const std::uint32_t* near, std::size_t n_near, const double* centers) {
-                     double distances[block_points];
-                     std::int64_t which[block_points];
-                     const double* x = points_->block(block);
-                     const double* w = points_->block_weights(block);
-                     loops().nearest(x, channels_, centers, n_near, distances, which);
-                     for (std::size_t l = 0; l < block_points; ++l) {
-                         double* sums = result->sums.data() + near[which[l]] * width_;
-                         sums[0] += w[l];
-                         for (std::size_t c = 0; c < channels_; ++c) sums[1 + c] += w[l] * x[c * block_points + l];
-                         sums[1 + channels_] += w[l] * distances[l];
-                     }
-                 });
-    return result;
+// By how much two distances together may change before one, now of `most` if squared, can exceed another, whose square is
+// greater by `lead`.
+double Clusters::room(double lead, double most) const {
+    const double sure = lead - slack_;
+    return sure > 0.0 ? sure / (std::sqrt(most + sure) + std::sqrt(most)) - std::sqrt(slack_) : 0.0;
 }
 
 // The centers that no margin rules out. Any pivot is right; the nearer it is to the cell, the fewer they are.
-void Clusters::find_candidates(std::size_t cell, CellSums& sums, Scratch& scratch) const {
-    const double* low = points_->cell_low.data() + cell * channels_;
-    const double* high = points_->cell_high.data() + cell * channels_;
-    const auto distance = [&](std::uint32_t j) {
-        double sum = 0.0;
-        for (std::size_t c = 0; c < channels_; ++c) {
-            const double d = transposed_[c * k_ + j] - 0.5 * (low[c] + high[c]);
-            sum += d * d;
-        }
-        return sum;
-    };
-    double least = std::numeric_limits<double>::infinity();
-    const auto consider = [&](std::uint32_t j) {
-        const double d = distance(j);
-        if (d < least) {
-            least = d;
-            sums.pivot = j;
-        }
-    };
-    sums.pivot = 0;
-    if (const CellSums* before = cells_[cell].get())
-        for (const std::uint32_t j : before->candidates) consider(j);
-    else
-        for (std::uint32_t j = 0; j < k_; ++j) consider(j);
-    loops().margins(transposed_.data(), k_, k_, channels_, center(sums.pivot), low, high, scratch.margins.data());
-    for (std::size_t j = 0; j < k_; ++j)
-        if (!(scratch.margins[j] > slack_)) sums.candidates.push_back(static_cast<std::uint32_t>(j));
+void Clusters::find_candidates(std::size_t at, Scratch& scratch) {
+    Cell& cell = cells_[at];
+    const double* low = points_->cell_low.data() + at * channels_;
+    const double* high = points_->cell_high.data() + at * channels_;
+    for (std::size_t c = 0; c < channels_; ++c) scratch.middle[c] = 0.5 * (low[c] + high[c]);
+    cell.pivot = static_cast<std::uint32_t>(loops().closest(transposed_.data(), k_, k_, channels_, scratch.middle.data()));
+    loops().margins(transposed_.data(), k_, k_, channels_, center(cell.pivot), low, high, scratch.margins.data());
+    const double lead = sift(k_, scratch);
+    cell.candidates.assign(scratch.near.begin(), scratch.near.begin() + static_cast<std::ptrdiff_t>(scratch.n_near));
+    cell.room = room(lead, most_distant(center(cell.pivot), low, high, channels_));
 }
 
-// Calls visit(block, near, n_near, centers): `near` holds the indices into `candidates` that the block's box leaves.
-template <class Visit>
-void Clusters::visit_blocks(std::size_t cell, const std::vector<std::uint32_t>& candidates, Scratch& scratch,
-                            Visit&& visit) const {
-    const std::size_t n = candidates.size();
-    double* of_cell = scratch.cell_centers.data();
-    for (std::size_t c = 0; c < channels_; ++c)
-        for (std::size_t i = 0; i < n; ++i) of_cell[c * n + i] = transposed_[c * k_ + candidates[i]];
-    for (std::size_t block = points_->cell_begin(cell); block < points_->cell_end(cell); ++block) {
-        const double* low = points_->block_low.data() + block * channels_;
-        const double* high = points_->block_high.data() + block * channels_;
-        // With the box's middle in place of the box, the least margin is that of the center nearest to the middle.
-        for (std::size_t c = 0; c < channels_; ++c) {
-            scratch.middle[c] = 0.5 * (low[c] + high[c]);
-            scratch.pivot[c] = of_cell[c * n];
-        }
-        const double* middle = scratch.middle.data();
-        loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), middle, middle, scratch.margins.data());
-        const auto at = static_cast<std::size_t>(
-            std::min_element(scratch.margins.begin(), scratch.margins.begin() + static_cast<std::ptrdiff_t>(n)) -
-            scratch.margins.begin());
-        for (std::size_t c = 0; c < channels_; ++c) scratch.pivot[c] = of_cell[c * n + at];
-        loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), low, high, scratch.margins.data());
-        std::size_t n_near = 0;
-        for (std::size_t i = 0; i < n; ++i)
-            if (!(scratch.margins[i] > slack_)) scratch.near[n_near++] = static_cast<std::uint32_t>(i);
-        for (std::size_t i = 0; i < n_near; ++i)
-            for (std::size_t c = 0; c < channels_; ++c)
-                scratch.block_centers[i * channels_ + c] = of_cell[c * n + scratch.near[i]];
-        visit(block, scratch.near.data(), n_near, scratch.block_centers.data());
+// Which of the cell's centers the block's box leaves. Returns by how much the squared distance of any other is greater
+// than that of the nearest, at least.
+double Clusters::find_near(std::size_t block, std::size_t n, Scratch& scratch) const {
+    const double* low = points_->block_low.data() + block * channels_;
+    const double* high = points_->block_high.data() + block * channels_;
+    const double* of_cell = scratch.cell_centers.data();
+    for (std::size_t c = 0; c < channels_; ++c) scratch.middle[c] = 0.5 * (low[c] + high[c]);
+    const std::size_t at = loops().closest(of_cell, n, n, channels_, scratch.middle.data());
+    for (std::size_t c = 0; c < channels_; ++c) scratch.pivot[c] = of_cell[c * n + at];
+    loops().margins(of_cell, n, n, channels_, scratch.pivot.data(), low, high, scratch.margins.data());
+    const double lead = sift(n, scratch);
+    for (std::size_t i = 0; i < scratch.n_near; ++i)
+        for (std::size_t c = 0; c < channels_; ++c)
+            scratch.block_centers[i * channels_ + c] = of_cell[c * n + scratch.near[i]];
+    return lead;
+}
+
+// Lists which of n margins rule nothing out, and returns the least of all others.
+double Clusters::sift(std::size_t n, Scratch& scratch) const {
+    scratch.n_near = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        scratch.near[scratch.n_near] = static_cast<std::uint32_t>(i);
+        scratch.n_near += !(scratch.margins[i] > slack_);
     }
+    return loops().least_above(slack_, scratch.margins.data(), n);
 }
 
 }  // namespace klevels

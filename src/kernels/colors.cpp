@@ -26,6 +26,14 @@ public:
                 for (std::size_t bit = 0; bit < 8; ++bit)
                     spread_[c][value] |= ((value >> bit) & 1u) << (bit * n_channels + n_channels - 1 - c);
             }
+        for (std::size_t c = 0; c < n_channels; ++c) {
+            nibbles_[c].resize(std::size_t{1} << (4 * n_channels));
+            for (std::size_t place = 0; place < nibbles_[c].size(); ++place)
+                for (std::size_t bit = 0; bit < 4; ++bit) {
+                    const std::size_t value = (place >> (bit * n_channels + n_channels - 1 - c)) & 1u;
+                    nibbles_[c][place] |= static_cast<std::uint8_t>(value << bit);
+                }
+        }
     }
 
     std::size_t size() const { return std::size_t{1} << (8 * n_channels_); }
@@ -38,16 +46,15 @@ public:
     }
 
     void color(std::size_t place, std::uint8_t* out) const {
-        for (std::size_t c = 0; c < n_channels_; ++c) {
-            out[c] = 0;
-            for (std::size_t bit = 0; bit < 8; ++bit)
-                out[c] = static_cast<std::uint8_t>(out[c] | ((place >> (bit * n_channels_ + n_channels_ - 1 - c)) & 1u) << bit);
-        }
+        const std::size_t high = place >> (4 * n_channels_), low = place & (nibbles_[0].size() - 1);
+        for (std::size_t c = 0; c < n_channels_; ++c)
+            out[c] = static_cast<std::uint8_t>(nibbles_[c][high] << 4 | nibbles_[c][low]);
     }
 
 private:
     std::size_t n_channels_;
     std::uint32_t spread_[3][256];
+    std::vector<std::uint8_t> nibbles_[3];  // half of a channel's bits, by half of a place's
 };
 
 struct Free {
@@ -96,15 +103,15 @@ ColorCounts sorted_colors(const Places& places, const std::uint8_t* rows, const 
         found.swap(buffer);
     }
     ColorCounts counted;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        if (i > 0 && found[i] == found[i - 1]) {
-            ++counted.counts.back();
-            continue;
-        }
-        counted.colors.resize(counted.colors.size() + n_channels);
-        places.color(found[i], counted.colors.data() + counted.colors.size() - n_channels);
-        counted.counts.push_back(1);
+    counted.colors.resize(found.size() * n_channels);
+    std::uint8_t* color = counted.colors.data();
+    for (std::size_t i = 0; i < found.size(); color += n_channels) {
+        const std::size_t first = i;
+        while (i < found.size() && found[i] == found[first]) ++i;
+        places.color(found[first], color);
+        counted.counts.push_back(static_cast<std::int64_t>(i - first));
     }
+    counted.colors.resize(counted.counts.size() * n_channels);
     return counted;
 }
 
@@ -149,12 +156,22 @@ void label_by_colors(const std::uint8_t* rows, const std::uint8_t* mask, std::si
                      const std::uint8_t* colors, const std::uint16_t* labels, std::size_t n_colors, Label ignore,
                      std::size_t n_threads, Label* out) {
     const Places places(n_channels);
-    const auto table = zeros<Label>(places.size());
-    for (std::size_t i = 0; i < n_colors; ++i)
-        table[places.of(colors + i * n_channels)] = static_cast<Label>(labels[i] + 1);
+    // Labels, 1 more than they are, in the pages that have a color; the first page is for all that have none.
+    std::vector<std::uint32_t> pages((places.size() + page - 1) / page, 0);
+    std::vector<Label> table(page, 0);
+    for (std::size_t i = 0; i < n_colors; ++i) {
+        const std::size_t place = places.of(colors + i * n_channels);
+        std::uint32_t& start = pages[place / page];
+        if (start == 0) {
+            start = static_cast<std::uint32_t>(table.size());
+            table.resize(table.size() + page);
+        }
+        table[start + place % page] = static_cast<Label>(labels[i] + 1);
+    }
     visit_rows(rows, mask, n, n_channels, n_threads,
                [&](std::size_t, std::size_t i, const std::uint8_t* color, bool inside) {
-                   const Label found = inside ? table[places.of(color)] : Label{0};
+                   const std::size_t place = places.of(color);
+                   const Label found = inside ? table[pages[place / page] + place % page] : Label{0};
                    out[i] = found == 0 ? ignore : static_cast<Label>(found - 1);
                });
 }

@@ -100,7 +100,7 @@ private:
         double distance = 0.0;
         for (std::size_t c = 0; c < p_.n_channels; ++c) {
             const double below = low[box * p_.n_channels + c] - at[c], above = at[c] - high[box * p_.n_channels + c];
-            const double d = std::max({below, above, 0.0});
+            const double d = std::max(std::max(below, above), 0.0);
             distance += d * d;
         }
         return distance < near.most;
@@ -214,21 +214,21 @@ private:
 // Gives each center without points the point that adds most to the inertia, until every center has points. Returns the
 // passes that this took.
 std::size_t fill_empty(Clusters& clusters, const Points& points, std::size_t most_passes, std::size_t n_threads) {
-    std::vector<std::uint32_t> labels;
-    std::vector<double> distances, at(points.n_channels);
+    std::vector<double> at(points.n_channels);
     std::size_t n_passes = 0;
     for (;;) {
         std::size_t empty = 0;
         while (empty < clusters.k() && clusters.weight(empty) > 0.0) ++empty;
         if (empty == clusters.k()) return n_passes;
-        labels.resize(points.n_blocks * block_points);
-        distances.resize(labels.size());
-        clusters.label(labels.data(), distances.data(), n_threads);
-        std::size_t farthest = 0;
-        for (std::size_t i = 1; i < points.n; ++i)
-            if (points.weights[i] * distances[i] > points.weights[farthest] * distances[farthest]) farthest = i;
-        if (!(points.weights[farthest] * distances[farthest] > 0.0)) return n_passes;
-        for (std::size_t c = 0; c < points.n_channels; ++c) at[c] = points.at(farthest, c);
+        std::size_t costliest = 0;
+        double most = 0.0;
+        for (std::size_t i = 0; i < points.n; ++i)
+            if (const double cost = points.weights[i] * clusters.distance(i); cost > most) {
+                costliest = i;
+                most = cost;
+            }
+        if (!(most > 0.0)) return n_passes;
+        for (std::size_t c = 0; c < points.n_channels; ++c) at[c] = points.at(costliest, c);
         clusters.place(empty, at.data());
         n_passes += clusters.converge(0.0, most_passes, n_threads);
     }
@@ -323,9 +323,9 @@ Found refine_centers(const Points& points, const std::vector<double>& centers, d
     Clusters clusters(points, centers);
     std::size_t n_passes = clusters.converge(tolerance, most_passes, n_threads);
     n_passes += fill_empty(clusters, points, most_passes, n_threads);
-    Found found{clusters.centers(), std::vector<std::uint32_t>(points.n_blocks * block_points), clusters.inertia(), n_passes};
-    clusters.label(found.labels.data(), nullptr, n_threads);
+    Found found{clusters.centers(), clusters.labels(), 0.0, n_passes};
     found.labels.resize(points.n);
+    for (std::size_t i = 0; i < points.n; ++i) found.inertia += points.weights[i] * clusters.distance(i);
     return found;
 }
 

@@ -23,6 +23,14 @@ struct Nearness {
     double sum, most;
 };
 
+constexpr double farthest = 0x1.fffffffffffffp1023;  // stands for the distance to a center that there is not
+
+// How safely a block's points have their nearest center: the least by which the squared distance to another exceeds that
+// to the nearest, and the greatest of those.
+struct Lead {
+    double least, most;
+};
+
 constexpr std::size_t swatch_stride = 4;  // channels of a color at most
 constexpr std::size_t swatch_block = 8;   // colors, or pixels, that are looked at together: as many as the widest vectors hold
 constexpr std::size_t mixed_colors = 4;
@@ -67,10 +75,20 @@ struct Loops {
     // which it is, the first of equals.
     void (*nearest)(const double* x, std::size_t n_channels, const double* centers, std::size_t n, double* distances,
                     std::int64_t* which);
-    // For each of n centers[channel][center], `stride` apart: the least, over the points of a box, of the squared
+    // Which it is, and how safely.
+    Lead (*lead)(const double* x, std::size_t n_channels, const double* centers, std::size_t n, std::int64_t* which);
+    // The weight, and the weighted coordinates, of the points of a block whose `which` is this one.
+    void (*sums_of)(const double* x, std::size_t n_channels, const double* weights, const std::int64_t* which,
+                    std::int64_t one, double* out);
+    // Which of n centers[channel][center], `stride` apart, is nearest to a point; any of equals.
+    std::size_t (*closest)(const double* centers, std::size_t stride, std::size_t n, std::size_t n_channels,
+                           const double* at);
+    // For each of those centers: the least, over the points of a box, of the squared
     // distance to it less that to the pivot. Where this is above 0, the center is nearest to no point of the box.
     void (*margins)(const double* centers, std::size_t stride, std::size_t n, std::size_t n_channels, const double* pivot,
                     const double* low, const double* high, double* out);
+    // The least of n values above a bound.
+    double (*least_above)(double bound, const double* values, std::size_t n);
     // By how much the weighted sum of distances falls if a block has one more center.
     double (*gain)(const double* x, std::size_t n_channels, const double* weights, const double* center,
                    const double* distances);

@@ -279,7 +279,7 @@ void best_cuts(const Layer& layer, std::size_t first_j, std::size_t n_j, std::si
 extern const Loops KLEVELS_JOIN(loops_, KLEVELS_ISA);
 const Loops KLEVELS_JOIN(loops_, KLEVELS_ISA) = {
     KLEVELS_TEXT(KLEVELS_ISA), label<std::uint8_t>, label<std::int8_t>, label<std::uint16_t>, label<std::int16_t>,
-    label<std::uint32_t>, label<std::int32_t>, label<std::int64_t>, label<float>, label<double>, best_cut, best_cuts, nearest, margins,
-    gain, approach, diffuse, mix};
+    label<std::uint32_t>, label<std::int32_t>, label<std::int64_t>, label<float>, label<double>, best_cut, best_cuts, nearest, lead,
+    sums_of, closest, margins, least_above, gain, approach, diffuse, mix};
 
 }  // namespace klevels

@@ -80,6 +80,89 @@ struct Nearest {
 };
 
 template <std::size_t fixed>
+struct Leads {
+    static Lead run(std::size_t n_channels, const double* x, const double* centers, std::size_t n, std::int64_t* which) {
+        Doubles least = Doubles{} + farthest, most = {};
+        for (std::size_t first = 0; first < block_points; first += registers * width) {
+            Doubles best[registers], second[registers];
+            Indices index[registers];
+            for (std::size_t r = 0; r < registers; ++r) {
+                best[r] = distances_to<fixed>(n_channels, x + first + r * width, centers);
+                second[r] = Doubles{} + farthest;
+                index[r] = Indices{};
+            }
+            for (std::size_t j = 1; j < n; ++j) {
+                const Indices here = Indices{} + static_cast<std::int64_t>(j);
+                for (std::size_t r = 0; r < registers; ++r) {
+                    const Doubles d = distances_to<fixed>(n_channels, x + first + r * width, centers + j * n_channels);
+                    const Doubles greater = d < best[r] ? best[r] : d;
+                    second[r] = greater < second[r] ? greater : second[r];
+                    index[r] = d < best[r] ? here : index[r];
+                    best[r] = d < best[r] ? d : best[r];
+                }
+            }
+            for (std::size_t r = 0; r < registers; ++r) {
+                const Doubles ahead = second[r] - best[r];
+                least = ahead < least ? ahead : least;
+                most = best[r] > most ? best[r] : most;
+                *reinterpret_cast<Indices*>(which + first + r * width) = index[r];
+            }
+        }
+        double least_of_lanes[width], most_of_lanes[width];
+        store(least_of_lanes, least);
+        store(most_of_lanes, most);
+        Lead lead{least_of_lanes[0], most_of_lanes[0]};
+        for (std::size_t l = 1; l < width; ++l) {
+            lead.least = least_of_lanes[l] < lead.least ? least_of_lanes[l] : lead.least;
+            lead.most = most_of_lanes[l] > lead.most ? most_of_lanes[l] : lead.most;
+        }
+        return lead;
+    }
+};
+
+template <std::size_t fixed>
+struct Closest {
+    static std::size_t run(std::size_t n_channels, const double* centers, std::size_t stride, std::size_t n,
+                           const double* at) {
+        const std::size_t channels = fixed == any ? n_channels : fixed;
+        Doubles best = Doubles{} + farthest;
+        Indices index = {};
+        std::size_t j = 0;
+        for (; j + width <= n; j += width) {
+            Doubles sum = {};
+            for (std::size_t c = 0; c < channels; ++c) {
+                const Doubles d = load(centers + c * stride + j) - at[c];
+                sum += d * d;
+            }
+            index = sum < best ? Indices{} + static_cast<std::int64_t>(j) : index;
+            best = sum < best ? sum : best;
+        }
+        double least[width];
+        std::int64_t first[width];
+        store(least, best);
+        *reinterpret_cast<Indices*>(first) = index;
+        std::size_t found = static_cast<std::size_t>(first[0]);
+        for (std::size_t l = 1; l < width; ++l)
+            if (least[l] < least[0]) {
+                least[0] = least[l];
+                found = static_cast<std::size_t>(first[l]) + l;
+            }
+        for (; j < n; ++j) {
+            double sum = 0.0;
+            for (std::size_t c = 0; c < channels; ++c) {
+                const double d = centers[c * stride + j] - at[c];
+                sum += d * d;
+            }
+            if (sum < least[0]) {
+                least[0] = sum;
+                found = j;
+            }
+        }
+        return found;
+    }
+};
+
+template <std::size_t fixed>
 struct Margins {
     static void run(std::size_t n_channels, const double* centers, std::size_t stride, std::size_t n, const double* pivot,
                     const double* low, const double* high, double* out) {
@@ -102,6 +185,32 @@ struct Margins {
 };
 
 constexpr std::size_t lanes = 16;  // sums run in as many lanes on every processor, so that they round alike
+
+template <std::size_t fixed>
+struct SumsOf {
+    static void run(std::size_t n_channels, const double* x, const double* weights, const std::int64_t* which,
+                    std::int64_t one, double* out) {
+        const std::size_t channels = fixed == any ? n_channels : fixed;
+        double of_one[block_points];
+        for (std::size_t at = 0; at < block_points; at += width) {
+            const Indices here = *reinterpret_cast<const Indices*>(which + at);
+            store(of_one + at, here == Indices{} + one ? load(weights + at) : Doubles{});
+        }
+        for (std::size_t s = 0; s < 1 + channels; ++s) {
+            Doubles sums[lanes / width] = {};
+            for (std::size_t first = 0; first < block_points; first += lanes)
+                for (std::size_t r = 0; r < lanes / width; ++r) {
+                    const std::size_t at = first + r * width;
+                    const Doubles w = load(of_one + at);
+                    sums[r] += s == 0 ? w : w * load(x + (s - 1) * block_points + at);
+                }
+            double of_lanes[lanes];
+            for (std::size_t r = 0; r < lanes / width; ++r) store(of_lanes + r * width, sums[r]);
+            out[s] = 0.0;
+            for (std::size_t l = 0; l < lanes; ++l) out[s] += of_lanes[l];
+        }
+    }
+};
 
 template <std::size_t fixed>
 struct Gain {
@@ -155,6 +264,19 @@ void nearest(const double* x, std::size_t n_channels, const double* centers, std
     for_channels<Nearest>(n_channels, x, centers, n, distances, which);
 }
 
+Lead lead(const double* x, std::size_t n_channels, const double* centers, std::size_t n, std::int64_t* which) {
+    return for_channels<Leads>(n_channels, x, centers, n, which);
+}
+
+std::size_t closest(const double* centers, std::size_t stride, std::size_t n, std::size_t n_channels, const double* at) {
+    return for_channels<Closest>(n_channels, centers, stride, n, at);
+}
+
+void sums_of(const double* x, std::size_t n_channels, const double* weights, const std::int64_t* which, std::int64_t one,
+             double* out) {
+    for_channels<SumsOf>(n_channels, x, weights, which, one, out);
+}
+
 void margins(const double* centers, std::size_t stride, std::size_t n, std::size_t n_channels, const double* pivot,
              const double* low, const double* high, double* out) {
     for_channels<Margins>(n_channels, centers, stride, n, pivot, low, high, out);
@@ -166,6 +288,20 @@ double gain(const double* x, std::size_t n_channels, const double* weights, cons
 
 Nearness approach(const double* x, std::size_t n_channels, const double* weights, const double* center, double* distances) {
     return for_channels<Approach>(n_channels, x, weights, center, distances);
+}
+
+double least_above(double bound, const double* values, std::size_t n) {
+    Doubles least = Doubles{} + farthest;
+    std::size_t i = 0;
+    for (; i + width <= n; i += width) {
+        const Doubles some = load(values + i), above = some > bound ? some : Doubles{} + farthest;
+        least = above < least ? above : least;
+    }
+    double of_lanes[width], found = farthest;
+    store(of_lanes, least);
+    for (std::size_t l = 0; l < width; ++l) found = of_lanes[l] < found ? of_lanes[l] : found;
+    for (; i < n; ++i) found = values[i] > bound && values[i] < found ? values[i] : found;
+    return found;
 }
 
 }  // namespace

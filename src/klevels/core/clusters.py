@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -258,7 +259,8 @@ def _coarsened(
     points: NDArray[np.float64], weights: NDArray[np.float64], grid: NDArray[Any], at_least: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pool the points of each cell of the coarsest grid that has at least so many cells; each cell becomes its mean."""
-    differing = np.bitwise_or.reduce(grid[1:] ^ grid[:-1], axis=1).astype(np.uint64)
+    steps = (grid[1:] ^ grid[:-1]).T
+    differing = functools.reduce(np.bitwise_or, steps).astype(np.uint64)
     # A cell of 2^s steps a side ends where neighbors differ in bit s or above.
     levels = np.frexp(differing.astype(np.float64))[1]
     n_cells = 1 + np.cumsum(np.bincount(levels, minlength=2)[::-1])[::-1]
@@ -267,5 +269,5 @@ def _coarsened(
         return points, weights
     first = np.flatnonzero(np.concatenate([[True], levels > enough[-1]]))
     masses = np.add.reduceat(weights, first)
-    means = np.add.reduceat(points * weights[:, None], first, axis=0) / masses[:, None]
-    return np.ascontiguousarray(means), masses
+    means = [np.add.reduceat(channel * weights, first) / masses for channel in points.T]
+    return np.stack(means, axis=1), masses

@@ -138,9 +138,9 @@ def _exact(table: ColorTable, colors: NDArray[np.float64], k: int, white: float,
 
 def _exact_total(table: ColorTable) -> float:
     """Return the inertia about the mean in whole numbers, which fit 64 bits: fewer than 2**26 pixels of 16 bits."""
-    colors = table.bins.astype(np.int64)
-    weighted = colors * table.counts[:, None]
-    sums, squares = weighted.sum(axis=0).tolist(), (weighted * colors).sum(axis=0).tolist()
+    weighted = [(channel, channel * table.counts) for channel in table.bins.T.astype(np.int64)]
+    sums = [int(products.sum()) for _, products in weighted]
+    squares = [int(products @ channel) for channel, products in weighted]
     n = table.n_pixels
     return float(sum(n * q - s * s for s, q in zip(sums, squares, strict=True)) / n)
 
