@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,13 @@ class Outcome:
 
 
 Run = Callable[..., Outcome]
+
+
+def run_process(*tokens: object, cwd: Path) -> Outcome:
+    """Run a command in a process of its own."""
+    program = [sys.executable, "-c", "from klevels.cli import main; main()", *map(str, tokens)]
+    done = subprocess.run(program, cwd=cwd, capture_output=True, text=True, timeout=300)
+    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import klevels
 from klevels import KMeans
 
 SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "vector_quantization.py"
@@ -77,3 +79,15 @@ def test_only_the_import_differs_from_scikit_learn(example: dict[str, Any]) -> N
 
 def _error(poster: np.ndarray, picture: np.ndarray) -> float:
     return float(np.mean((poster.astype(float) - picture) ** 2))
+
+
+def test_the_cluster_script_writes_the_labels_of_this_process(tmp_path: Path) -> None:
+    scan = np.random.default_rng(0).integers(0, 4000, (12, 30, 40)).astype(np.uint16)
+    klevels.write(tmp_path / "scan.ome.zarr", scan)
+    script = SCRIPT.with_name("slurm.py")
+    asked = [sys.executable, str(script), "scan.ome.zarr", "labels.ome.zarr", "-k", "3", "--local", "2"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    whole = klevels.segment(scan, k=3)
+    assert f"{100 * whole.model.fractions[0]:8.3f} %" in done.stdout
+    np.testing.assert_array_equal(klevels.read(tmp_path / "labels.ome.zarr").data, whole.labels.data)

@@ -9,6 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -332,3 +334,16 @@ def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path: Path, monkeypat
     with atomic_output(tmp_path / "a.npy") as part:
         part.write_bytes(b"whole")
     assert (tmp_path / "a.npy").read_bytes() == b"whole"
+
+
+def test_warnings_are_silent_within_and_heard_again_after_many_threads(tmp_path: Path) -> None:
+    def read(_: int) -> None:
+        with reading(tmp_path):
+            warnings.warn("an oddity", stacklevel=1)
+
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, range(400)))
+    assert list(warnings.filters) == before
+    with pytest.warns(UserWarning, match="heard"):
+        warnings.warn("heard", stacklevel=1)

@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from klevels.core.colors import ColorTable, count_colors
-from klevels.core.count import histogram
 from klevels.core.fit import fit_levels, fit_path
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
@@ -18,6 +17,7 @@ from klevels.core.noise import split_noise
 from klevels.core.palette import Palette
 from klevels.core.quantize import fit_palette
 from klevels.core.selection import KSweep, choose_k
+from klevels.counting import histogram
 from klevels.errors import (
     DataError,
     DataTypeError,
@@ -29,6 +29,7 @@ from klevels.errors import (
     OutputExistsError,
     ParameterError,
     ReadError,
+    SchedulerError,
     TooFewLevelsError,
     WriteError,
 )
@@ -41,7 +42,8 @@ from klevels.version import __version__ as __version__
 if TYPE_CHECKING:
     from klevels import figures, samples
     from klevels.estimators import KMeans, threshold_kmeans
-    from klevels.io import read, write
+    from klevels.io import read
+    from klevels.runs import write
 
 __all__ = [
     "ColorTable",
@@ -64,6 +66,7 @@ __all__ = [
     "PosterRecipe",
     "ReadError",
     "Recipe",
+    "SchedulerError",
     "Segmentation",
     "TooFewLevelsError",
     "WriteError",
@@ -87,8 +90,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("KMeans", "threshold_kmeans"):
         return getattr(importlib.import_module("klevels.estimators"), name)
-    if name in ("read", "write"):
-        return getattr(importlib.import_module("klevels.io"), name)
+    if name == "read":
+        return importlib.import_module("klevels.io").read
+    if name == "write":
+        return importlib.import_module("klevels.runs").write
     if name in ("figures", "samples"):
         return importlib.import_module(f"klevels.{name}")
     raise AttributeError(f"module 'klevels' has no attribute {name!r}")

@@ -11,7 +11,8 @@ KlevelsError
 ├── WriteError             (OSError)            an output that cannot be created
 │   ├── OutputExistsError  (FileExistsError)    an output that is there already
 │   └── DiskError                               the disk is full, or failed, while writing
-└── MissingDependencyError (ImportError)        an optional package that is not installed
+├── MissingDependencyError (ImportError)        an optional package that is not installed
+└── SchedulerError         (ConnectionError)    a cluster that was lost, or cannot be reached: try again, or resume
 """
 
 
@@ -61,3 +62,7 @@ class DiskError(WriteError):
 
 class MissingDependencyError(KlevelsError, ImportError):
     """An optional package is not installed."""
+
+
+class SchedulerError(KlevelsError, ConnectionError):
+    """The scheduler of a cluster, or too many of its workers, were lost, or cannot be reached."""

@@ -8,8 +8,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
-from klevels.errors import DiskError, InputMissingError, OutputExistsError, ParameterError, ReadError, WriteError
+from klevels.errors import (
+    DiskError,
+    InputMissingError,
+    KlevelsError,
+    OutputExistsError,
+    ParameterError,
+    ReadError,
+    WriteError,
+)
 
 StrPath = str | os.PathLike[str]
 
@@ -46,7 +55,7 @@ def atomic_output(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
     After any exception, KeyboardInterrupt included, the temporary file is gone and what was at `path` is untouched.
     A process that is killed leaves what was at `path` untouched too, but its temporary file, ``.klevels-*``, stays.
     """
-    with _naming_output(path):
+    with naming_output(path):
         with _part(path, overwrite=overwrite) as part:
             yield part
             _flush(part, os.O_RDWR)
@@ -81,12 +90,12 @@ def write_together(files: Mapping[Path, Callable[[Path], None]], *, overwrite: b
     with ExitStack() as stack:
         parts: dict[Path, Path] = {}
         for path, write in files.items():
-            with _naming_output(path):
+            with naming_output(path):
                 parts[path] = stack.enter_context(_part(path, overwrite=overwrite))
                 write(parts[path])
                 _flush(parts[path], os.O_RDWR)
         for path, part in parts.items():
-            with _naming_output(path):
+            with naming_output(path):
                 _publish(part, path, overwrite)
     _flush_folders(files)
 
@@ -118,20 +127,22 @@ def check_output(
     OutputExistsError
         If `path` exists and `overwrite` is False.
     WriteError
-        If `path` is a folder or a device, is or lies in an input, or its folder is missing or read-only.
+        If `path` is a folder other than a Zarr store, or a device, is or lies in an input, or its folder is missing or
+        read-only.
     """
     output = Path(path)
     if suffixes is not None and output.suffix.lower() not in suffixes:
         found = f"the suffix is {output.suffix!r}" if output.suffix else "there is no suffix"
         raise ParameterError(f"{output}: {found}; name the output with one of {', '.join(suffixes)}")
-    with _naming_output(path):
+    with naming_output(path):
         target = Path(os.path.realpath(output))
-        if target.is_dir():
+        is_store = target.suffix == ".zarr" and (target / "zarr.json").is_file()
+        if target.is_dir() and not is_store:
             raise WriteError(f"{output}: is a folder; name a file in it")
         for source in inputs:
-            _check_apart(output, target, Path(source))
+            _check_apart(output, target, file_of(source))
         if target.exists():
-            if not target.is_file():
+            if not target.is_file() and not is_store:
                 raise WriteError(f"{output}: is a device or a pipe; name a regular file")
             if not overwrite:
                 raise OutputExistsError(_exists_message(path))
@@ -180,6 +191,22 @@ def fingerprint(path: StrPath) -> dict[str, int | str]:
         return {"bytes": n_bytes, "sha256": total.hexdigest()}
 
 
+def file_of(path: StrPath) -> Path:
+    """Return the file or folder of an input that names what is inside: ``scan.h5`` of ``scan.h5::/data``.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The input.
+
+    Returns
+    -------
+    Path
+        What exists.
+    """
+    return Path(os.fspath(path).partition("::")[0])
+
+
 def visible_files(folder: Path) -> list[Path]:
     """Return the files of a folder whose names do not start with a dot, in no order.
 
@@ -213,11 +240,14 @@ def reading(path: Path) -> Iterator[None]:
         For any other failure but a missing package or too little memory; the original is its cause.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # decoders warn of oddities in metadata that klevels does not use
+        with _SILENCE:  # decoders warn of oddities in metadata that klevels does not use
             yield
     except (ReadError, ImportError, MemoryError):
         raise
+    except KlevelsError as error:  # what was asked cannot be had of this file, or it holds what makes no image
+        if str(error).startswith(str(path)):
+            raise
+        raise ReadError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise InputMissingError(f"{path}: no such file or folder; check the name") from error
     except PermissionError as error:
@@ -228,6 +258,32 @@ def reading(path: Path) -> Iterator[None]:
         raise ReadError(
             f"{path}: cannot be read ({reason[:200]}); it is damaged or cut short: copy or export it again"
         ) from error
+
+
+class _Silence:
+    """No warnings, as long as any thread is within: `warnings.catch_warnings` alone is for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_within = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_within == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._n_within += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_within -= 1
+            if self._n_within == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
 
 
 @contextmanager
@@ -246,8 +302,21 @@ def _part(path: StrPath, *, overwrite: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming_output(path: StrPath) -> Iterator[None]:
-    """Turn operating system errors in the block into errors of klevels that name `path`."""
+def naming_output(path: StrPath) -> Iterator[None]:
+    """Turn operating system errors in the block into errors of klevels that name `path`.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The output that is being written.
+
+    Raises
+    ------
+    DiskError
+        If the disk is full or fails.
+    WriteError
+        For any other failure of the system.
+    """
     try:
         yield
     except OSError as error:

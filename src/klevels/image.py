@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -22,8 +22,8 @@ class Image:
 
     Parameters
     ----------
-    data : ndarray
-        The gray values, one axis for each letter of `axes`.
+    data : ndarray, LazyArray or dask array
+        The gray values, one axis for each letter of `axes`: in memory, or where they are stored.
     axes : {"yx", "zyx", "yxc", "zyxc"}
         What each axis of `data` is; `c` is the channel axis.
     spacing : tuple of float, optional
@@ -45,7 +45,7 @@ class Image:
     (4, 6)
     """
 
-    data: NDArray[Any]
+    data: Any
     axes: str
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
@@ -68,17 +68,33 @@ class Image:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the data."""
-        return self.data.shape
+        return tuple(self.data.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the data."""
-        return self.data.dtype
+        dtype: np.dtype[Any] = self.data.dtype
+        return dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes, the channel axis included."""
-        return self.data.ndim
+        return len(self.axes)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the values are not in memory: they are read, or computed, when a part of them is asked for."""
+        return not isinstance(self.data, np.ndarray)
+
+    def loaded(self) -> Image:
+        """Return the same image with its values in memory.
+
+        Returns
+        -------
+        Image
+            This one where they are there already.
+        """
+        return replace(self, data=np.asarray(self.data)) if self.is_lazy else self
 
     def __repr__(self) -> str:
         size = " × ".join(str(n) for n in self.shape)
@@ -94,12 +110,12 @@ class Image:
             )
         return np.array(self.data, dtype=dtype, copy=copy, subok=True)
 
-    def with_data(self, data: NDArray[Any]) -> Image:
+    def with_data(self, data: Any) -> Image:
         """Return other data, such as labels, on the same grid of voxels.
 
         Parameters
         ----------
-        data : ndarray
+        data : ndarray, LazyArray or dask array
             Of the shape of the spatial axes.
 
         Returns

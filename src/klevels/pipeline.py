@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from klevels import engine
 from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality
-from klevels.core.colors import ColorTable, count_colors
-from klevels.core.count import histogram
+from klevels.core.colors import ColorTable
 from klevels.core.dither import Dither, dither_labels
-from klevels.core.fit import fit_levels
-from klevels.core.grid import peaks_of
 from klevels.core.histogram import Histogram
 from klevels.core.labels import rounded
 from klevels.core.levels import Levels
-from klevels.core.noise import NoiseMethod, split_noise
+from klevels.core.noise import NoiseMethod
 from klevels.core.palette import Palette
-from klevels.core.quantize import fit_palette
 from klevels.core.spaces import Space
 from klevels.errors import DataError, ParameterError
+from klevels.fitting import fit, fit_channels, fit_colors
 from klevels.image import Image
 from klevels.poster import Poster, PosterRecipe
 from klevels.recipe import Recipe, Segmentation
 from klevels.sources import as_image, as_picture, color_channels, visible
+from klevels.workers import Workers
 
 
 def segment(
@@ -42,6 +41,8 @@ def segment(
     random_state: int = 0,
     recipe: Recipe | None = None,
     threads: int | None = None,
+    memory: int | None = None,
+    client: Any = None,
     progress: Callable[[str], None] | None = None,
 ) -> Segmentation:
     """Segment an image or a volume into `k` classes: of gray exactly, of several channels by a search.
@@ -50,7 +51,8 @@ def segment(
     ----------
     image : Image or array_like
         One gray value a voxel, with axes "yx" or "zyx"; or an Image of 2 to 16 channels, "yxc" or "zyxc". A plain array
-        is gray. Transparent pixels are left out, and transparency itself is no channel.
+        is gray. It may be a dask array, an xarray.DataArray, or an Image that is not in memory. Transparent pixels are
+        left out, and transparency itself is no channel.
     k : int
         Number of classes; where noise is split off, of the signal alone.
     noise : {"valley", "kmeans", "minimum-error"} or float, optional
@@ -69,6 +71,10 @@ def segment(
         What was asked before, in place of `k` and all other settings.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
+    memory : int, optional
+        What an image that is not in memory may take of it at a time, in bytes; half of what is free by default.
+    client : distributed.Client, optional
+        The dask cluster that does the work, in place of threads of this process.
     progress : callable, optional
         Called with the name of each stage as it begins: "counting", "fitting", "labeling".
 
@@ -76,7 +82,8 @@ def segment(
     -------
     Segmentation
         Labels ascend with gray level, or with the brightness of the centers; voxels left out have the ignore label, 255
-        (65535 beyond 255 classes).
+        (65535 beyond 255 classes). They are a dask array, not computed yet, where the image is not in memory, or a
+        client is given; `klevels.write` writes it block by block.
 
     Raises
     ------
@@ -97,22 +104,104 @@ def segment(
         recipe = Recipe(k=k, noise=noise, nan=nan, normalize=normalize, quality=quality, random_state=random_state)
     elif k is not None or noise is not None or nan != "error" or normalize or quality != "default" or random_state != 0:
         raise ParameterError("both a recipe and settings such as k are given; give one of them")
-    source = as_image(image)
+    workers = Workers(threads, client, memory)
     step = progress or (lambda _: None)
-    if "c" in source.axes:
-        return _segment_channels(source, recipe, mask, threads, step)
+    source, inside = engine.in_blocks(as_image(image), mask, workers)
+    inside = visible(source, inside)
+    model, counted = find_classes(source, inside, recipe, workers, step)
+    step("labeling")
+    labels = engine.classify(
+        model, color_channels(source) if "c" in source.axes else source.data, inside, counted, workers
+    )
+    if counts_labels(source, recipe):
+        model = replace(model, counts=engine.class_counts(labels, model.n_classes, workers))
+    return Segmentation(source.with_data(labels), model, recipe, counted, source)
+
+
+def find_classes(
+    source: Image, inside: Any, recipe: Recipe, workers: Workers, step: Callable[[str], None]
+) -> tuple[Levels | Palette, Histogram | ColorTable]:
+    """Count an image, and fit the classes that a recipe asks for, or take those that it gives.
+
+    Parameters
+    ----------
+    source : Image
+        In memory or in blocks.
+    inside : array or None
+        Where a voxel counts; cut like the image.
+    recipe : Recipe
+        What is asked.
+    workers : Workers
+        Who does it.
+    step : callable
+        Called with the name of each stage as it begins.
+
+    Returns
+    -------
+    model : Levels or Palette
+        With the counts and the inertia of this image.
+    counted : Histogram or ColorTable
+        Of the voxels that count.
+    """
+    find = _find_channels if "c" in source.axes else _find_levels
+    return find(source, inside, recipe, workers, step)
+
+
+def counts_labels(source: Image, recipe: Recipe) -> bool:
+    """Tell whether the voxels of each class are counted by their labels, and not as the fit counts them.
+
+    Parameters
+    ----------
+    source : Image
+        What is segmented.
+    recipe : Recipe
+        What is asked.
+
+    Returns
+    -------
+    bool
+        True where bins may be divided between classes, or colors lie as near to one center as to another.
+    """
+    return "c" in source.axes or recipe.model is not None
+
+
+def _find_levels(
+    source: Image, inside: Any, recipe: Recipe, workers: Workers, step: Callable[[str], None]
+) -> tuple[Levels, Histogram]:
     if recipe.normalize or isinstance(recipe.model, Palette):
         what = "normalize is for several channels" if recipe.normalize else "the model is a palette"
         raise ParameterError(f"{what}, but the image is gray; give an image with channels")
     step("counting")
-    counted = histogram(source.data, mask=mask, nan=recipe.nan, threads=threads)
+    counted = engine.count(source.data, inside, recipe.nan, workers)
     step("fitting")
-    model = recipe.model or fit(counted, recipe, threads=threads)
-    step("labeling")
-    labels = model.classify(source.data, mask=mask, threads=threads)
-    if recipe.model is not None:
-        model = model.on(counted, _class_counts(labels, model.n_classes))
-    return Segmentation(source.with_data(labels), model, recipe, counted, source)
+    if isinstance(recipe.model, Levels):
+        return recipe.model.on(counted), counted
+    return fit(counted, recipe, threads=workers.threads), counted
+
+
+def _find_channels(
+    source: Image, inside: Any, recipe: Recipe, workers: Workers, step: Callable[[str], None]
+) -> tuple[Palette, ColorTable]:
+    if recipe.noise is not None:
+        raise ParameterError(f"noise is {recipe.noise!r}, which is for gray images; read it with gray=True (--gray)")
+    if isinstance(recipe.model, Levels):
+        raise ParameterError(
+            f"the model is of gray levels, but the image has axes {source.axes}; read it with gray=True (--gray)"
+        )
+    if recipe.model is not None and recipe.model.white != white_of(source.dtype):
+        raise DataError(
+            f"the image is {source.dtype}, with values up to {white_of(source.dtype):g}, but the model is of values up "
+            f"to {recipe.model.white:g}; convert the image to the dtype that was fitted"
+        )
+    channels = color_channels(source)
+    step("counting")
+    # Channels that shall weigh alike are divided alike, each for its range.
+    peak = engine.peaks(channels, inside, recipe.nan, workers) if recipe.normalize else None
+    table = engine.count_table(channels, inside, recipe.nan, peak, workers)
+    step("fitting")
+    if isinstance(recipe.model, Palette):
+        return recipe.model.on(table, threads=workers.threads), table
+    return fit_channels(table, recipe, threads=workers.threads), table
 
 
 def posterize(
@@ -127,6 +216,8 @@ def posterize(
     random_state: int = 0,
     recipe: PosterRecipe | None = None,
     threads: int | None = None,
+    memory: int | None = None,
+    client: Any = None,
     progress: Callable[[str], None] | None = None,
 ) -> Poster:
     """Paint an image in few colors, the best for it.
@@ -155,6 +246,10 @@ def posterize(
         What was asked before, in place of `k` and all other settings.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
+    memory : int, optional
+        What an image that is not in memory may take of it at a time, in bytes; half of what is free by default.
+    client : distributed.Client, optional
+        The dask cluster that does the work, in place of threads of this process.
     progress : callable, optional
         Called with the name of each stage as it begins: "counting", "fitting", "labeling".
 
@@ -196,132 +291,32 @@ def posterize(
         )
     elif (k, palette, space, quality, dither, random_state) != (None, None, None, "default", "none", 0):
         raise ParameterError("both a recipe and settings such as k are given; give one of them")
-    source = as_picture(image)
+    workers = Workers(threads, client, memory)
     step = progress or (lambda _: None)
-    inside = visible(source, mask)
+    source, inside = engine.in_blocks(as_picture(image), mask, workers)
+    inside = visible(source, inside)
+    if source.is_lazy and recipe.dither != "none":
+        raise ParameterError(
+            f"dither is {recipe.dither!r}, which passes errors from pixel to pixel, but the image is not in memory; "
+            f"read it with lazy=False, or use 'none'"
+        )
     step("counting")
     given = recipe.palette
     colors = color_channels(source, None if given is None else given.n_channels)
-    table = count_colors(colors, mask=inside, threads=threads)
+    table = engine.count_table(colors, inside, "error", None, workers)
     step("fitting")
     asked = fit_colors(table, recipe, threads=threads)
     step("labeling")
     if recipe.dither != "none":
-        mixed = dither_labels(colors, asked.colors, recipe.dither, mask=inside, threads=threads)
-        counted = replace(asked, counts=_class_counts(mixed, asked.k))
-        return Poster(source.with_data(mixed), counted, recipe, table.n_colors, source)
-    labels = asked.classify(colors, mask=inside, table=table, threads=threads)
-    counted = replace(asked, counts=_class_counts(labels, asked.k))
-    error = _squared_error(table, asked, recipe, threads) if table.tells_all else None
+        labels = dither_labels(colors, asked.colors, recipe.dither, mask=inside, threads=threads)
+    else:
+        labels = engine.classify(asked, colors, inside, table, workers)
+    counted = replace(asked, counts=engine.class_counts(labels, asked.k, workers))
+    is_known = recipe.dither == "none" and table.tells_all
+    error = _squared_error(table, asked, recipe, threads) if is_known else None
+    if error is None and source.is_lazy:
+        error = engine.squared_error(colors, labels, asked, workers)
     return Poster(source.with_data(labels), counted, recipe, table.n_colors, source, error)
-
-
-def fit(counted: Histogram, recipe: Recipe, *, threads: int | None = None) -> Levels:
-    """Fit the classes that a recipe asks for.
-
-    Parameters
-    ----------
-    counted : Histogram
-        Of one image, or of several pooled.
-    recipe : Recipe
-        What is asked.
-    threads : int, optional
-        How many threads to use; all processors by default.
-
-    Returns
-    -------
-    Levels
-        With the noise as class 0 where the recipe splits it off.
-    """
-    threshold = None if recipe.noise is None else split_noise(counted, recipe.noise)
-    return fit_levels(counted, recipe.k, noise_threshold=threshold, threads=threads)
-
-
-def _segment_channels(
-    source: Image, recipe: Recipe, mask: ArrayLike | None, threads: int | None, step: Callable[[str], None]
-) -> Segmentation:
-    if recipe.noise is not None:
-        raise ParameterError(f"noise is {recipe.noise!r}, which is for gray images; read it with gray=True (--gray)")
-    if isinstance(recipe.model, Levels):
-        raise ParameterError(
-            f"the model is of gray levels, but the image has axes {source.axes}; read it with gray=True (--gray)"
-        )
-    if recipe.model is not None and recipe.model.white != white_of(source.dtype):
-        raise DataError(
-            f"the image is {source.dtype}, with values up to {white_of(source.dtype):g}, but the model is of values up "
-            f"to {recipe.model.white:g}; convert the image to the dtype that was fitted"
-        )
-    inside = visible(source, mask)
-    channels = color_channels(source)
-    step("counting")
-    # Channels that shall weigh alike are divided alike, each for its range.
-    peak = peaks_of(channels, mask=inside, nan=recipe.nan) if recipe.normalize else None
-    table = count_colors(channels, mask=inside, nan=recipe.nan, peak=peak, threads=threads)
-    step("fitting")
-    model = recipe.model or fit_channels(table, recipe, threads=threads)
-    step("labeling")
-    labels = model.classify(channels, mask=inside, table=table, threads=threads)
-    if recipe.model is not None:
-        model = model.on(table, threads=threads)
-    # Bins count as wholes in a fit, and equal distances fall either way: what is counted is what the labels say.
-    model = replace(model, counts=_class_counts(labels, model.k))
-    return Segmentation(source.with_data(labels), model, recipe, table, source)
-
-
-def fit_channels(table: ColorTable, recipe: Recipe, *, threads: int | None = None) -> Palette:
-    """Fit the classes that a recipe asks for, of several channels.
-
-    Parameters
-    ----------
-    table : ColorTable
-        Of one image, or of several pooled.
-    recipe : Recipe
-        What is asked.
-    threads : int, optional
-        How many threads to use; all processors by default.
-
-    Returns
-    -------
-    Palette
-        In the space "rgb", the stored values, whatever the channels are.
-    """
-    return fit_palette(
-        table,
-        recipe.k,
-        quality=recipe.quality,
-        normalize=recipe.normalize,
-        random_state=recipe.random_state,
-        threads=threads,
-    )
-
-
-def fit_colors(table: ColorTable, recipe: PosterRecipe, *, threads: int | None = None) -> Palette:
-    """Fit the palette that a recipe for posters asks for, or take the one that it gives.
-
-    Parameters
-    ----------
-    table : ColorTable
-        Of one image, or of several pooled.
-    recipe : PosterRecipe
-        What is asked.
-    threads : int, optional
-        How many threads to use; all processors by default.
-
-    Returns
-    -------
-    Palette
-        In the range of the images, with their counts.
-    """
-    if recipe.palette is not None:
-        return recipe.palette.rescaled(white_of(table.dtype)).on(table, threads=threads)
-    return fit_palette(
-        table,
-        recipe.k,
-        space=recipe.space,
-        quality=recipe.quality,
-        random_state=recipe.random_state,
-        threads=threads,
-    )
 
 
 def _squared_error(table: ColorTable, palette: Palette, recipe: PosterRecipe, threads: int | None) -> float:
@@ -337,42 +332,3 @@ def _squared_error(table: ColorTable, palette: Palette, recipe: PosterRecipe, th
         differences = colors - painted[palette.nearest(colors, threads=threads)[0]]
         total += float(((differences**2).sum(axis=1) * table.counts[part]).sum())
     return total
-
-
-def count_channels(
-    image: Image,
-    *,
-    n_wanted: int | None = None,
-    nan: Literal["error", "ignore"] = "error",
-    peak: float | Sequence[float] | None = None,
-    threads: int | None = None,
-) -> ColorTable:
-    """Count the colors of one of several images that will be pooled.
-
-    Parameters
-    ----------
-    image : Image
-        With channels, or gray. Transparent pixels do not count.
-    n_wanted : int, optional
-        Where this is 3, gray counts as color.
-    nan : {"error", "ignore"}
-        Whether pixels with NaN are refused or left out.
-    peak : float or sequence of float, optional
-        The greatest magnitude in any of the images, or in each of their channels.
-    threads : int, optional
-        How many threads to use; all processors by default.
-
-    Returns
-    -------
-    ColorTable
-        Without transparency. Tables can be added where dtype, number of channels and peak are the same.
-    """
-    channels = color_channels(image, n_wanted)
-    return count_colors(channels, mask=visible(image, None), nan=nan, peak=peak, threads=threads)
-
-
-def _class_counts(labels: NDArray[Any], n_classes: int) -> NDArray[np.int64]:
-    found = histogram(labels)
-    counts = np.zeros(n_classes + 1, np.int64)
-    counts[np.minimum(found.levels, n_classes)] = found.counts
-    return counts[:n_classes]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality, check_quality, check_seed
@@ -148,7 +149,7 @@ class Poster:
 
         Colors are rounded to the nearest integer, halves to even. Transparent pixels are black, and as transparent.
         """
-        painted = self.palette.paint(self.labels.data, self.source.dtype.newbyteorder("="))
+        painted = self._painted(self.source.dtype.newbyteorder("="))
         if has_alpha(self.source):
             painted = np.concatenate([painted, self.source.data[..., -1:]], axis=-1)
         meta = self.source.meta
@@ -160,22 +161,23 @@ class Poster:
             axes += "c"
         return Image(painted, axes, self.source.spacing, self.source.unit, kept)
 
+    def _painted(self, dtype: np.dtype[Any]) -> Any:
+        labels = self.labels.data
+        if not self.labels.is_lazy:
+            return self.palette.paint(labels, dtype)
+        chunks = (*labels.chunks, (self.palette.n_channels,))
+        return labels.map_blocks(self.palette.paint, dtype, dtype=dtype, new_axis=labels.ndim, chunks=chunks)
+
     @cached_property
     def mse(self) -> float:
         """The mean squared error of the poster as painted: per pixel, summed over channels, in squared image units."""
         n_pixels = max(1, int(self.palette.counts.sum()))
         if self.squared_error is not None:
             return self.squared_error / n_pixels
-        ignore, dtype = ignore_label(self.palette.k), self.source.dtype.newbyteorder("=")
-        table = rounded(self.palette.colors, dtype).astype(np.float64)
-        labels = self.labels.data.reshape(-1)
-        error = 0.0
-        for strip in as_rows(color_channels(self.source, self.palette.n_channels), None).strips(1 << 16):
-            some = labels[strip.where]
-            inside = some != ignore
-            difference = strip.rows[inside].astype(np.float64) - table[some[inside]]
-            error += float((difference**2).sum())
-        return error / n_pixels
+        return (
+            squared_error(color_channels(self.source, self.palette.n_channels), self.labels.data, self.palette)
+            / n_pixels
+        )
 
     @property
     def psnr(self) -> float:
@@ -205,6 +207,35 @@ class Poster:
             "mse": self.mse,
             "psnr": self.psnr if math.isfinite(self.psnr) else None,
             "n_colors": self.n_colors,
-            "n_pixels": int(self.labels.data.size),
-            "n_ignored": int(self.labels.data.size - palette.counts.sum()),
+            "n_pixels": math.prod(self.labels.shape),
+            "n_ignored": math.prod(self.labels.shape) - int(palette.counts.sum()),
         }
+
+
+def squared_error(colors: NDArray[Any], labels: NDArray[Any], palette: Palette) -> float:
+    """Return the sum of squared differences between pixels and what they are painted as.
+
+    Parameters
+    ----------
+    colors : ndarray, shape (..., n_channels)
+        The pixels.
+    labels : ndarray of uint8 or uint16
+        As `Palette.classify` returns them.
+    palette : Palette
+        The colors, which are rounded as in a poster.
+
+    Returns
+    -------
+    float
+        Of the pixels that count, in squared image units.
+    """
+    ignore, dtype = ignore_label(palette.k), colors.dtype.newbyteorder("=")
+    table = rounded(palette.colors, dtype).astype(np.float64)
+    flat = labels.reshape(-1)
+    error = 0.0
+    for strip in as_rows(colors, None).strips(1 << 16):
+        some = flat[strip.where]
+        inside = some != ignore
+        difference = strip.rows[inside].astype(np.float64) - table[some[inside]]
+        error += float((difference**2).sum())
+    return error

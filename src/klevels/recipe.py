@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from numbers import Real
 from typing import Any, Literal, Self
@@ -21,6 +21,7 @@ from klevels.core.noise import NOISE_METHODS, NoiseMethod
 from klevels.core.palette import Palette
 from klevels.errors import ParameterError
 from klevels.image import Image
+from klevels.lazy import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,12 @@ class Recipe:
         Whether a color image is read as gray.
     mask : str, optional
         The file of the mask, nonzero inside.
+    level : int
+        Which resolution of a multi-resolution image is read; 0 is the full one.
+    missing : float, optional
+        The value of chunks that the image lacks; without it they are an error.
+    layout : Layout, optional
+        What a raw file holds.
     normalize : bool
         Whether the channels of an image with several are divided by their standard deviations.
     quality : {"fast", "default", "best"}
@@ -59,6 +66,9 @@ class Recipe:
     nan: Literal["error", "ignore"] = "error"
     gray: bool = False
     mask: str | None = None
+    level: int = 0
+    missing: float | None = None
+    layout: Layout | None = None
     normalize: bool = False
     quality: Quality = "default"
     random_state: int = 0
@@ -82,6 +92,10 @@ class Recipe:
             raise ParameterError(f"gray is {self.gray!r} and normalize {self.normalize!r}; give true or false")
         if not isinstance(self.mask, str | None):
             raise ParameterError(f"mask is {self.mask!r}; give a file or none")
+        if isinstance(self.level, bool) or not isinstance(self.level, int) or self.level < 0:
+            raise ParameterError(f"level is {self.level!r}; give 0 for the full resolution, or a greater integer")
+        if self.missing is not None and (isinstance(self.missing, bool) or not isinstance(self.missing, Real)):
+            raise ParameterError(f"missing is {self.missing!r}; give the value of chunks that are not there, or none")
         if self.model is not None and self.model.k != self.k:
             raise ParameterError(f"k is {self.k}, but the model has {self.model.k} classes; give the model's k")
 
@@ -95,6 +109,7 @@ class Recipe:
         """
         stored = {field.name: getattr(self, field.name) for field in fields(self)}
         stored["model"] = None if self.model is None else self.model.to_dict()
+        stored["layout"] = None if self.layout is None else asdict(self.layout)
         return stored
 
     @classmethod
@@ -122,8 +137,12 @@ class Recipe:
         unknown = sorted(set(stored) - known)
         if unknown:
             raise ParameterError(f"the recipe has {', '.join(unknown)}, unknown to this version of klevels; update it")
-        model = stored.get("model")
-        return cls(**{**stored, "model": None if model is None else model_from_dict(model)})
+        model, layout = stored.get("model"), stored.get("layout")
+        made = {
+            "model": None if model is None else model_from_dict(model),
+            "layout": None if layout is None else Layout(**layout),
+        }
+        return cls(**{**stored, **made})
 
 
 def model_from_dict(stored: dict[str, Any]) -> Levels | Palette:
@@ -178,7 +197,7 @@ class Segmentation:
     @cached_property
     def n_ignored(self) -> int:
         """How many voxels were left out: masked, or NaN."""
-        return self.labels.data.size - int(self.model.counts.sum())
+        return math.prod(self.labels.shape) - int(self.model.counts.sum())
 
     @property
     def ignore(self) -> int:
@@ -198,10 +217,19 @@ class Segmentation:
         Image
             On the grid of the image; voxels left out are 0, or NaN in a float dtype.
         """
-        data = self.model.paint(self.labels.data, np.dtype(dtype or self.source.dtype).newbyteorder("="))
+        data = self._painted(np.dtype(dtype or self.source.dtype).newbyteorder("="))
         if isinstance(self.model, Palette):
             return Image(data, self.labels.axes + "c", self.source.spacing, self.source.unit)
         return self.source.with_data(data)
+
+    def _painted(self, dtype: np.dtype[Any]) -> Any:
+        labels = self.labels.data
+        if not self.labels.is_lazy:
+            return self.model.paint(labels, dtype)
+        if isinstance(self.model, Levels):
+            return labels.map_blocks(self.model.paint, dtype, dtype=dtype)
+        axis, n = labels.ndim, self.model.n_channels
+        return labels.map_blocks(self.model.paint, dtype, dtype=dtype, new_axis=axis, chunks=(*labels.chunks, (n,)))
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that people report.
@@ -222,7 +250,7 @@ class Segmentation:
             "fractions": model.fractions.tolist(),
             "inertia": model.inertia,
             "explained_variance": model.explained_variance,
-            "n_voxels": int(self.labels.data.size),
+            "n_voxels": math.prod(self.labels.shape),
             "n_ignored": self.n_ignored,
         }
         if isinstance(model, Palette):

@@ -11,10 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from klevels.core.colors import ColorTable
+from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.errors import DataError, InputMissingError, ParameterError, ReadError
-from klevels.files import fingerprint
+from klevels.files import file_of, fingerprint, reading
+from klevels.io.reader import stored_bytes
 from klevels.poster import PosterRecipe
 from klevels.recipe import Recipe
 from klevels.version import __version__
@@ -22,7 +25,9 @@ from klevels.version import __version__
 FORMAT = 1
 POSTERIZE = "posterize"
 """The verb of records of posters."""
-READERS = ("numpy", "tifffile", "imagecodecs", "PIL")
+MOST_HASHED = 1 << 28
+"""Inputs that are larger are not read once more for their hash."""
+READERS = ("numpy", "tifffile", "imagecodecs", "PIL", "zarr", "h5py", "nibabel", "nrrd", "pydicom", "dask")
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:
@@ -47,14 +52,67 @@ def identify(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : str or path-like
-        A file, or a folder of slices.
+        A file, or a folder of slices; ``file.h5::/dataset`` names what is inside.
 
     Returns
     -------
     dict
-        ``path``, ``bytes`` and ``sha256``.
+        ``path``, ``bytes`` and ``sha256``, in hexadecimal; None beyond 256 MB, where the record has the hash of the
+        histogram in its place: to read a large file for its hash alone would take as long as to segment it.
     """
-    return {"path": os.fspath(path), **fingerprint(path)}
+    source = file_of(path)
+    with reading(source):
+        n_bytes = stored_bytes(source)
+    if n_bytes > MOST_HASHED or (source / "zarr.json").exists() or (source / ".zattrs").exists():
+        return {"path": os.fspath(path), "bytes": n_bytes, "sha256": None}
+    return {"path": os.fspath(path), **fingerprint(source)}
+
+
+def state_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what tells whether an input has changed since a run was interrupted.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file or a folder.
+
+    Returns
+    -------
+    dict
+        ``path``, ``bytes`` and ``modified``, the time of the last change in nanoseconds: of a folder, the latest of
+        its files.
+    """
+    source = file_of(path)
+    with reading(source):
+        files = [one for one in source.rglob("*") if one.is_file()] if source.is_dir() else [source]
+        found = [one.stat() for one in files]
+        return {
+            "path": str(source.absolute()) + os.fspath(path)[len(os.fspath(source)) :],
+            "bytes": sum(one.st_size for one in found),
+            "modified": max((one.st_mtime_ns for one in found), default=0),
+        }
+
+
+def histogram_hash(counted: Histogram | ColorTable) -> str:
+    """Return the SHA-256 of what was counted: it tells inputs apart that differ in more than the order of their voxels.
+
+    Parameters
+    ----------
+    counted : Histogram or ColorTable
+        The counts.
+
+    Returns
+    -------
+    str
+        In hexadecimal.
+    """
+    import hashlib
+
+    values = counted.keys if isinstance(counted, Histogram) else counted.bins
+    total = hashlib.sha256(f"{counted.dtype.name} {counted.shift}\n".encode())
+    for array in (values, counted.counts):
+        total.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return total.hexdigest()
 
 
 def record_of(
@@ -63,6 +121,7 @@ def record_of(
     model: Levels | Palette | None,
     inputs: Sequence[Mapping[str, Any]],
     mask: Mapping[str, Any] | None = None,
+    counted: Histogram | ColorTable | None = None,
 ) -> dict[str, Any]:
     """Return the record of a run.
 
@@ -78,6 +137,8 @@ def record_of(
         From `identify`.
     mask : mapping, optional
         From `identify`.
+    counted : Histogram or ColorTable, optional
+        Of the inputs: its hash stands for inputs that are too large to be hashed.
 
     Returns
     -------
@@ -91,6 +152,7 @@ def record_of(
         "model": None if model is None else model.to_dict(),
         "inputs": [dict(one) for one in inputs],
         "mask": None if mask is None else dict(mask),
+        **({} if counted is None else {"histogram_sha256": histogram_hash(counted)}),
         "versions": _versions(),
     }
 
@@ -126,17 +188,13 @@ def load_recipe(path: str | os.PathLike[str], *, mask: Path | None = None) -> Re
         raise ReadError(f"{os.fspath(path)}: {error}") from error
     if mask is not None:
         return replace(recipe, mask=str(mask))
-    if recipe.mask is not None and not Path(recipe.mask).exists():
+    if recipe.mask is not None and not file_of(recipe.mask).exists():
         beside = Path(path).parent / recipe.mask  # as it lay when the command ran in the record's folder
-        if not beside.exists():
+        if not file_of(beside).exists():
             raise InputMissingError(f"{recipe.mask}: no such mask, which {os.fspath(path)} names; give it with --mask")
         recipe = replace(recipe, mask=str(beside))
     known = stored.get("mask") if "recipe" in stored else None
-    if (
-        isinstance(known, dict)
-        and recipe.mask is not None
-        and fingerprint(recipe.mask)["sha256"] != known.get("sha256")
-    ):
+    if isinstance(known, dict) and recipe.mask is not None and _has_changed(recipe.mask, known):
         raise DataError(f"{recipe.mask}: the mask has changed since {os.fspath(path)} was written; give it with --mask")
     return recipe
 
@@ -198,6 +256,11 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ReadError(f"{os.fspath(path)}: holds no JSON object; give a file that klevels wrote")
     return stored
+
+
+def _has_changed(path: str, known: Mapping[str, Any]) -> bool:
+    found = identify(path)
+    return any(found[name] != known.get(name) for name in ("bytes", "sha256"))
 
 
 def _is_of_poster(stored: Mapping[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -11,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels.errors import DataError, DataTypeError
+from klevels.foreign import image_of_xarray, is_xarray, lazy_of
 from klevels.image import Image
+from klevels.lazy import LazyArray, Window
 
 PICTURES = ("uint8", "uint16", "float16", "float32", "float64")
 
@@ -22,20 +26,24 @@ def as_image(image: Image | ArrayLike) -> Image:
     Parameters
     ----------
     image : Image or array_like
-        A plain array is gray, with axes "yx" or "zyx".
+        A plain array is gray, with axes "yx" or "zyx": in memory, a dask array, a `LazyArray`, or an array that is
+        stored, such as a zarr.Array or an h5py.Dataset. An xarray.DataArray names its axes.
 
     Returns
     -------
     Image
-        The same data.
+        The same data, where it is.
 
     Raises
     ------
     DataError
-        If a plain array looks like color, or has neither two nor three axes.
+        If a plain array looks like color, or has neither two nor three axes; or an xarray.DataArray has other
+        dimensions than z, y, x and channels.
     """
     if isinstance(image, Image):
         return image
+    if is_xarray(image):
+        return image_of_xarray(image)
     data = _plain(image)
     axes = {2: "yx", 3: "zyx"}.get(data.ndim)
     if axes is None:
@@ -57,12 +65,12 @@ def as_gray_image(image: Image | ArrayLike) -> Image:
     Parameters
     ----------
     image : Image or array_like
-        A plain array has axes "yx" or "zyx".
+        As `as_image` takes it.
 
     Returns
     -------
     Image
-        The same data.
+        The same data, where it is.
 
     Raises
     ------
@@ -83,37 +91,45 @@ def as_picture(image: Image | ArrayLike) -> Image:
     Parameters
     ----------
     image : Image or array_like
-        A plain array has axes "yx" or "yxc"; a second or fourth channel is transparency.
+        A plain array has axes "yx" or "yxc", in memory or not, as `as_image` takes it; a second or fourth channel is
+        transparency.
 
     Returns
     -------
     Image
-        The same data; bool as black and white in 8 bits.
+        The same data, where it is; bool as black and white in 8 bits.
 
     Raises
     ------
     DataError
         If it has other axes, or other channels, or floats that are not from 0 to 1.
     DataTypeError
-        If it is neither 8- or 16-bit unsigned integers nor floats.
+        If it is neither 8- or 16-bit unsigned integers nor floats, or bool that is not in memory.
+
+    Notes
+    -----
+    Floats that are not in memory are read once, for their range.
     """
+    if is_xarray(image):
+        image = image_of_xarray(image)
     if not isinstance(image, Image):
         data = _plain(image)
         if data.ndim not in (2, 3):
             raise DataError(f"the image has {data.ndim} axes; give (y, x) or (y, x, channels), or a klevels.Image")
-        if data.dtype.kind in "iu" and data.dtype.itemsize > 2 and data.size and data.min() >= 0 and data.max() <= 255:
+        is_wide = isinstance(data, np.ndarray) and data.dtype.kind in "iu" and data.dtype.itemsize > 2
+        if is_wide and data.size and data.min() >= 0 and data.max() <= 255:
             data = data.astype(np.uint8)
         meta = {"alpha": True} if data.shape[2:] in ((2,), (4,)) else {}
         image = Image(data, "yxc" if data.ndim == 3 else "yx", meta=meta)
-    if image.dtype.kind == "b":
+    if image.dtype.kind == "b" and not image.is_lazy:
         image = replace(image, data=image.data * np.uint8(255))
     if image.dtype.newbyteorder("=") not in PICTURES:
         raise DataTypeError(f"the image is of dtype {image.dtype}; convert it to uint8, uint16, or floats from 0 to 1")
     if image.dtype.kind == "f" and image.data.size:
-        low, high = float(np.fmin.reduce(image.data, axis=None)), float(np.fmax.reduce(image.data, axis=None))
+        low, high = _range(image.data)
         if -math.inf < low < 0 or 1 < high < math.inf:  # NaN and infinite values are refused where pixels are counted
             raise DataError(f"the values are from {low:g} to {high:g}; scale floats to 0 for black and 1 for white")
-    n_channels = color_channels(image).shape[-1]
+    n_channels = (image.shape[-1] if "c" in image.axes else 1) - has_alpha(image)
     if n_channels not in (1, 3):
         raise DataError(
             f"the image has {n_channels} color channels (axes {image.axes}); a poster needs gray or red, green and "
@@ -138,7 +154,7 @@ def has_alpha(image: Image) -> bool:
     return "c" in image.axes and bool(image.meta.get("alpha"))
 
 
-def color_channels(image: Image, n_wanted: int | None = None) -> NDArray[Any]:
+def color_channels(image: Image, n_wanted: int | None = None) -> Any:
     """Return the channels of an image without its transparency.
 
     Parameters
@@ -150,7 +166,7 @@ def color_channels(image: Image, n_wanted: int | None = None) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray
+    ndarray or dask array
         A view, with the channels on the last axis.
     """
     data = image.data if "c" in image.axes else image.data[..., None]
@@ -161,7 +177,7 @@ def color_channels(image: Image, n_wanted: int | None = None) -> NDArray[Any]:
     return data
 
 
-def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
+def visible(image: Image, mask: Any) -> Any:
     """Return a mask without the pixels that are transparent.
 
     Parameters
@@ -183,8 +199,8 @@ def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
     """
     if not has_alpha(image):
         return mask
-    seen: NDArray[Any] = image.data[..., -1] != 0
-    if not seen.any():
+    seen = image.data[..., -1] != 0
+    if not image.is_lazy and not seen.any():
         raise DataError("every pixel is transparent; give an image with something to see, or drop its alpha channel")
     if mask is None:
         return seen
@@ -194,7 +210,25 @@ def visible(image: Image, mask: ArrayLike | None) -> ArrayLike | None:
     return inside  # if it does not fit, it is refused where pixels are counted
 
 
-def _plain(image: ArrayLike) -> NDArray[Any]:
+def _plain(image: Any) -> Any:
+    """Return an array: an ndarray if it is in memory."""
     if isinstance(image, str | PathLike):
         raise DataTypeError(f"the image is a name, {image!r}; read the file first, with klevels.read")
-    return np.asanyarray(image)
+    lazy = lazy_of(image)
+    return np.asanyarray(image) if lazy is None else lazy
+
+
+def _range(data: Any) -> tuple[float, float]:
+    """Return the least and the greatest value; NaN do not count, except in a dask array."""
+    if isinstance(data, np.ndarray):
+        return float(np.fmin.reduce(data, axis=None)), float(np.fmax.reduce(data, axis=None))
+    if not isinstance(data, LazyArray):
+        return float(data.min()), float(data.max())
+    lows, highs = zip(*(_range(np.asarray(data.read(window))) for window in _windows(data)), strict=True)
+    return float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
+
+
+def _windows(data: LazyArray) -> Iterator[Window]:
+    """Return each chunk's window."""
+    cuts = ([slice(i, min(i + c, n)) for i in range(0, n, c)] for n, c in zip(data.shape, data.chunks, strict=True))
+    return itertools.product(*cuts)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from klevels.figures.colors import IGNORED, NOISE, hex_color, phase_colors
+from klevels.core.phase_colors import NOISE, phase_colors
+from klevels.figures.colors import IGNORED, hex_color
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
 VISION = {

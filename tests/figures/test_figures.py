@@ -20,8 +20,9 @@ from klevels.core.count import histogram as count
 from klevels.core.fit import fit_levels, fit_path
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
+from klevels.core.phase_colors import NOISE, phase_colors
 from klevels.errors import DataError, ParameterError
-from klevels.figures.colors import IGNORED, NOISE, phase_colors
+from klevels.figures.colors import IGNORED
 from klevels.image import Image
 from klevels.samples import simulate_phases
 

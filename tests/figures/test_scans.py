@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 import klevels
 from figures.pages import assert_nothing_is_cut_off_or_overlaps
 from klevels import figures
+from klevels.core.phase_colors import phase_colors
 from klevels.errors import ParameterError
-from klevels.figures.colors import IGNORED, phase_colors
+from klevels.figures.colors import IGNORED
 from klevels.image import Image
 from klevels.recipe import Segmentation
 

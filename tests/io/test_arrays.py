@@ -18,6 +18,8 @@ from numpy.lib import format as npy
 from klevels.errors import ParameterError, ReadError
 from klevels.image import Image
 from klevels.io import arrays, describe, read, write
+from klevels.lazy import MappedArray
+from windows import check_lazy
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i4", ">f4", "<f2", "<f8", "<i8"]
 
@@ -216,3 +218,43 @@ def test_other_dtypes_are_not_written(tmp_path: Path, dtype: Any, suffix: str) -
     with pytest.raises(ParameterError, match="dtype"):
         write(tmp_path / f"a{suffix}", np.zeros((2, 2), dtype))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_open_npy_is_mapped(tmp_path: Path, dtype: str, order: Any) -> None:
+    whole = (np.random.default_rng(0).random((3, 5, 7)) * 100).astype(dtype)
+    np.save(tmp_path / "a.npy", np.asarray(whole, order=order))
+    image = arrays.open(tmp_path / "a.npy")
+    assert isinstance(image.data, MappedArray)
+    assert (image.axes, image.shape, image.meta["format"]) == ("zyx", (3, 5, 7), "NPY")
+    check_lazy(image.data, whole.astype(whole.dtype.newbyteorder("=")))
+    assert image.data.chunks == ((3, 5, 1) if order == "F" else (1, 5, 7))
+
+
+def test_an_npz_stays_in_memory(tmp_path: Path) -> None:
+    write(tmp_path / "a.npz", Image(np.ones((3, 4)), "yx", (1, 2), "mm"))
+    image = arrays.open(tmp_path / "a.npz")
+    assert not image.is_lazy
+    assert (image.spacing, image.unit) == ((1, 2), "mm")
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_headers_of_both_versions_are_left_out_of_the_map(tmp_path: Path, version: tuple[int, int]) -> None:
+    with (tmp_path / "a.npy").open("wb") as stream:
+        npy.write_array(stream, np.arange(12.0).reshape(3, 4), version=version)
+    assert np.asarray(arrays.open(tmp_path / "a.npy").data).tolist() == np.arange(12.0).reshape(3, 4).tolist()
+
+
+def test_what_reading_refuses_is_not_opened(tmp_path: Path) -> None:
+    for content in (
+        npy_bytes((9, 9), "|u1", bytes(80)),
+        npy_bytes((2, 2), "<c8", bytes(32)),
+        npy_bytes((4,), "|u1", bytes(4)),
+    ):
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(ReadError) as caught:
+            arrays.read(tmp_path / "a.npy")
+        with pytest.raises(ReadError) as again:
+            arrays.open(tmp_path / "a.npy")
+        assert str(caught.value) == str(again.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from klevels.errors import DataError, DataTypeError
 from klevels.image import Image
 from klevels.io import gray
 from klevels.io.gray import to_gray
+from klevels.lazy import MappedArray
+from windows import check_lazy
 
 INTEGERS = [np.uint8, np.uint16, np.uint32, np.int8, np.int16, np.int32]
 
@@ -101,3 +104,37 @@ def test_other_channels_are_refused(n_channels: int, alpha: bool) -> None:
 def test_other_dtypes_are_refused(dtype: type) -> None:
     with pytest.raises(DataTypeError, match=np.dtype(dtype).name):
         to_gray(Image(np.zeros((2, 2, 3), dtype), "yxc"))
+
+
+@pytest.mark.parametrize("dtype", [">u2", "u1", "<i4", "f4"])
+@pytest.mark.parametrize("n_colors", [1, 3])
+def test_what_is_not_in_memory_stays_there(tmp_path: Path, dtype: str, n_colors: int) -> None:
+    colors = (np.random.default_rng(0).random((3, 5, 7, n_colors)) * 250).astype(dtype)
+    (tmp_path / "a.raw").write_bytes(colors.tobytes())
+    image = Image(MappedArray(tmp_path / "a.raw", colors.shape, dtype), "zyxc", (3, 2, 1), "mm")
+    found = to_gray(image)
+    assert (found.axes, found.spacing, found.unit) == ("zyx", (3, 2, 1), "mm")
+    assert found.data.chunks == (1, 5, 7)
+    native = np.ascontiguousarray(colors, colors.dtype.newbyteorder("="))
+    check_lazy(found.data, to_gray(Image(native, "zyxc")).data)
+
+
+def test_refusals_come_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(64 * 8))
+    with pytest.raises(DataTypeError, match="int64"):
+        to_gray(Image(MappedArray(tmp_path / "a.raw", (4, 4, 3), np.int64), "yxc"))
+    with pytest.raises(DataError, match="channels"):
+        to_gray(Image(MappedArray(tmp_path / "a.raw", (4, 4, 4), np.int64), "yxc"))
+
+
+def test_alpha_is_read_into_memory_if_it_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    colors = np.random.default_rng(0).integers(0, 3, (6, 7, 4), np.uint8)
+    (tmp_path / "a.raw").write_bytes(colors.tobytes())
+    image = Image(MappedArray(tmp_path / "a.raw", colors.shape, np.uint8), "yxc", meta={"alpha": True})
+    found, expected = to_gray(image), to_gray(Image(colors, "yxc", meta={"alpha": True}))
+    assert isinstance(found.data, np.ma.MaskedArray)
+    assert np.array_equal(found.data.mask, expected.data.mask)
+    assert np.array_equal(found.data.data, expected.data.data)
+    monkeypatch.setattr(gray, "free_memory", lambda: 300)
+    with pytest.raises(DataError, match="alpha"):
+        to_gray(image)

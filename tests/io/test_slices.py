@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 
-from klevels.errors import ReadError
+from klevels.errors import InputMissingError, ReadError
 from klevels.image import Image
-from klevels.io import describe, read, write
+from klevels.io import describe, read, slices, write
 
 
 def slice_of(value: int, dtype: type = np.uint8) -> np.ndarray:
@@ -174,3 +176,95 @@ def test_real_slices(shared_data: Path) -> None:
     for i in (0, 9, 10, 99, 100, 199):
         assert np.array_equal(image.data[i], tifffile.imread(folder / f"3155_D_4_bc_{i:04}.tif"))
     assert describe(folder)["shape"] == (200, 200, 200)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".npy"])
+def test_an_open_folder_is_the_read_folder(tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(3)
+    for i in range(8, 13):
+        write(tmp_path / f"scan_v2_{i}{suffix}", rng.integers(0, 256, (20, 30), np.uint8))
+    whole, lazy = slices.read(tmp_path), slices.open(tmp_path)
+    assert lazy.is_lazy
+    assert lazy.data.chunks == (1, 20, 30)
+    assert lazy.data.stored_bytes == describe(tmp_path)["file_bytes"]
+    assert (lazy.axes, lazy.shape, lazy.dtype, lazy.spacing) == (whole.axes, whole.shape, whole.dtype, whole.spacing)
+    assert dict(lazy.meta) == dict(whole.meta)
+    again = pickle.loads(pickle.dumps(lazy.data))
+    for window in (np.s_[:], np.s_[1:4, 3:7, 2:29], np.s_[4], np.s_[2, 5, 6], np.s_[::-2, ::3]):
+        assert np.array_equal(lazy.data[window], whole.data[window])
+        assert np.array_equal(again[window], whole.data[window])
+
+
+def test_an_open_folder_of_colors(tmp_path: Path) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (3, 5, 6, 3), np.uint8)
+    for i in range(3):
+        write(tmp_path / f"{i}.tif", Image(colors[i], "yxc", (0.5, 0.5), "µm"))
+    lazy = slices.open(tmp_path)
+    assert (lazy.axes, lazy.meta["spacing_yx"], lazy.meta["unit_yx"]) == ("zyxc", (0.5, 0.5), "µm")
+    assert np.array_equal(lazy.data[1:, 2:, :, 1:], colors[1:, 2:, :, 1:])
+
+
+def test_an_open_folder_promises_no_profile_but_of_one_slice(tmp_path: Path) -> None:
+    profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
+    for i in range(2):
+        PIL.Image.new("RGB", (4, 3)).save(tmp_path / f"{i}.png", icc_profile=profile)
+    assert "icc_profile" in slices.read(tmp_path).meta
+    assert "icc_profile" not in slices.open(tmp_path).meta
+    (tmp_path / "1.png").unlink()
+    assert slices.open(tmp_path).meta["icc_profile"] == profile
+
+
+def test_one_file_is_read_for_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, [f"{i}.png" for i in range(9)])
+    lazy = slices.open(tmp_path)
+    seen: list[str] = []
+    known = slices.reader_of
+    monkeypatch.setattr(slices, "reader_of", lambda file: seen.append(file.name) or known(file))
+    assert lazy.data[4:6, 1].tolist() == [[4] * 4, [5] * 4]
+    assert seen == ["4.png", "5.png"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "what"),
+    [
+        (np.zeros((3, 5), np.uint8), "shape"),
+        (np.zeros((3, 4), np.uint16), "dtype"),
+        (np.zeros((3, 4, 3), np.uint8), "axes"),
+        (np.zeros((2, 3, 4), np.uint8), "several slices"),
+    ],
+)
+def test_a_slice_that_differs_is_found_when_it_is_read(tmp_path: Path, odd: np.ndarray, what: str) -> None:
+    fill(tmp_path, ["1.tif", "2.tif", "3.tif"])
+    axes = {(3, 4, 3): "yxc", (2, 3, 4): "zyx"}.get(odd.shape, "yx")
+    write(tmp_path / "3.tif", Image(odd, axes), overwrite=True)
+    lazy = slices.open(tmp_path)
+    assert lazy.data[:2, 0, 0].tolist() == [0, 1]
+    with pytest.raises(ReadError, match=what) as caught:
+        lazy.data[1:]
+    assert str(caught.value).startswith(str(tmp_path / "3.tif"))
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".npy"])
+def test_a_slice_that_breaks_or_goes_is_named(tmp_path: Path, suffix: str) -> None:
+    for i in range(3):
+        write(tmp_path / f"{i}{suffix}", np.arange(4000, dtype=np.uint16).reshape(40, 100))
+    lazy = slices.open(tmp_path)
+    broken = tmp_path / f"1{suffix}"
+    broken.write_bytes(broken.read_bytes()[:-60])
+    assert lazy.data[0, 1, 1] == lazy.data[2, 1, 1] == 101
+    with pytest.raises(ReadError) as caught:
+        lazy.data[:]
+    assert str(caught.value).startswith(f"{broken}: ")
+    broken.unlink()
+    with pytest.raises(InputMissingError) as gone:
+        lazy.data[1]
+    assert str(gone.value).startswith(f"{broken}: ")
+
+
+def test_a_slice_whose_alpha_shows_late(tmp_path: Path) -> None:
+    for i, alpha in enumerate((255, 255, 7)):
+        PIL.Image.fromarray(np.full((3, 4, 4), alpha, np.uint8)).save(tmp_path / f"{i}.png")
+    lazy = slices.open(tmp_path)
+    assert lazy.data[:2].shape == (2, 3, 4, 3)
+    with pytest.raises(ReadError, match=r"2\.png: its shape is"):
+        lazy.data[2]

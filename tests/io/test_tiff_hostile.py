@@ -283,7 +283,8 @@ def test_malformed_files(shared_data: Path, read_in_sandbox: Callable[..., dict[
 
 def _is_tiff(path: Path) -> bool:
     with path.open("rb") as file:
-        return tiff.sniff(file.read(4))
+        head = file.read(132)
+    return tiff.sniff(head) and head[128:] != b"DICM"  # a DICOM file may look like a TIFF at first
 
 
 def _tiff_of_strips(*, width: int, rows_a_strip: int, strips: list[bytes], compression: int = 8) -> bytes:

@@ -10,6 +10,8 @@ from cyclopts import App, Parameter
 from klevels.cli.options import (
     K_OPTION,
     LABELS_OPTION,
+    READING,
+    RUNNING,
     Channels,
     Figure,
     Gray,
@@ -21,7 +23,9 @@ from klevels.cli.options import (
     Overwrite,
     Paint,
     QualityOption,
+    Reading,
     RecipeFile,
+    Running,
     Scan,
     Seed,
     Shape,
@@ -44,7 +48,7 @@ app = App(
     )
     + "\n\nEvery command takes `--debug`, which shows the traceback of an error. Exit codes: 0 done, 2 usage, "
     "65 bad data, 66 no such input, 71 out of memory, 73 cannot create output, 74 I/O error or disk full, "
-    "77 no permission, 130 interrupted.",
+    "75 try again, with `--resume`, 77 no permission, 130 interrupted.",
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
@@ -56,17 +60,18 @@ app.register_install_completion_command()
         "klevels info scan.tif",
     )
 )
-def info(path: Scan, /, *, json: Json = False) -> None:
-    """Show what a file holds: format, shape, dtype, voxel size."""
+def info(path: Scan, /, *, json: Json = False, reading: Reading = READING) -> None:
+    """Show what a file holds: format, shape, dtype, voxel size, chunks, and how long it takes to read."""
     from klevels.cli import verbs
 
-    verbs.info(path, json=json)
+    verbs.info(path, json=json, reading=reading)
 
 
 @app.command(
     help_epilogue=examples(
         "klevels histogram scan.tif --figure histogram.png",
         "klevels histogram scan.tif -o histogram.npz",
+        "klevels histogram scan.ome.zarr --shard 3/64 -o h3.npz",
     )
 )
 def histogram(
@@ -77,16 +82,32 @@ def histogram(
     mask: Mask = None,
     nan: NanOption = "error",
     gray: Gray = False,
+    shard: Annotated[
+        str | None, Parameter(name="--shard", help="Count one of n parts only, such as 3/64; klevels fit adds them.")
+    ] = None,
     figure: Figure = None,
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
-    """Count how often each gray level occurs."""
+    """Count how often each gray level occurs; histograms of parts add up to that of the whole."""
     from klevels.cli import verbs
 
     verbs.histogram(
-        path, output, mask=mask, nan=nan, gray=gray, figure=figure, json=json, overwrite=overwrite, threads=threads
+        path,
+        output,
+        mask=mask,
+        nan=nan,
+        gray=gray,
+        shard=shard,
+        figure=figure,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        reading=reading,
+        running=running,
     )
 
 
@@ -96,6 +117,8 @@ def histogram(
         "klevels segment scan.tif -k 3 --noise valley --json",
         "klevels segment low.tif high.tif -k 4 --normalize -o labels.tif",
         "klevels segment other.tif --recipe labels.tif.json -o other-labels.tif",
+        "klevels segment large.ome.zarr -k 4 -o labels.ome.zarr --memory 8GB --resume",
+        "klevels segment scan.h5::/entry/data -k 3 -o labels.tif --scheduler tcp://host:8786",
     )
 )
 def segment(
@@ -115,13 +138,16 @@ def segment(
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
     """Segment an image or a volume into k classes: of gray exactly, of several channels by a search.
 
     Labels ascend from dark to bright; 255 marks voxels that were left out. An image with channels, such as a color
     photograph, is clustered by all of them, unless `--gray` is given; so are several gray files of one shape, which are
     taken for the channels of one scan. Beside each output lies `<output>.json`, the record with which `--recipe` does
-    it again, to the bit.
+    it again, to the bit. What does not fit into memory is read and written block by block; `--resume` goes on where
+    such a run was interrupted.
     """
     from klevels.cli import segments
 
@@ -142,16 +168,19 @@ def segment(
         json=json,
         overwrite=overwrite,
         threads=threads,
+        reading=reading,
+        running=running,
     )
 
 
 @app.command(
     help_epilogue=examples(
         "klevels fit a.tif b.tif -k 4 -o model.json",
+        "klevels fit h1.npz h2.npz -k 4 -o model.json",
     )
 )
 def fit(
-    *paths: Annotated[Path, Parameter(name="IN", help="Images, volumes or folders of slices.")],
+    *paths: Annotated[Path, Parameter(name="IN", help="Images, volumes, folders of slices, or histograms.")],
     k: Annotated[int, K_OPTION],
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="The model (.json).")],
     noise: Noise = "none",
@@ -163,6 +192,8 @@ def fit(
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
     """Fit one model to several scans, pooled: gray ones, or all of as many channels.
 
@@ -184,6 +215,8 @@ def fit(
         json=json,
         overwrite=overwrite,
         threads=threads,
+        reading=reading,
+        running=running,
     )
 
 
@@ -209,6 +242,8 @@ def apply(
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
     """Label another scan with a model fitted before."""
     from klevels.cli import segments
@@ -225,6 +260,8 @@ def apply(
         json=json,
         overwrite=overwrite,
         threads=threads,
+        reading=reading,
+        running=running,
     )
 
 
@@ -243,7 +280,9 @@ def posterize(
     ] = None,
     output: Annotated[
         Path | None,
-        Parameter(name=["-o", "--output"], help="The poster (.png, .tif, .npz); for several a folder of PNG."),
+        Parameter(
+            name=["-o", "--output"], help="The poster (.png, .tif, .ome.zarr, .npz); for several a folder of PNG."
+        ),
     ] = None,
     space: Annotated[
         Space | None, Parameter(name="--space", help="Where colors are compared; rgb, or as the palette has it.")
@@ -318,6 +357,8 @@ def sweep(
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
     """Show what every number of classes costs and explains; advice, not a decision."""
     from klevels.cli import verbs
@@ -333,6 +374,48 @@ def sweep(
         json=json,
         overwrite=overwrite,
         threads=threads,
+        reading=reading,
+        running=running,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels convert scan.tif -o scan.ome.zarr",
+        "klevels convert scan.raw --shape 512 512 512 --dtype uint16 --spacing 2 2 2 --unit µm -o scan.ome.zarr",
+        "klevels convert labels.tif --labels -o labels.ome.zarr",
+    )
+)
+def convert(
+    path: Scan,
+    /,
+    *,
+    output: Annotated[
+        Path, Parameter(name=["-o", "--output"], help="The copy (.ome.zarr, .tif, .nrrd, .raw, .png, .npy, .npz).")
+    ],
+    gray: Gray = False,
+    labels: Annotated[
+        bool, Parameter(name="--labels", negative=(), help="The image holds labels: its pyramid must not mix them.")
+    ] = False,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
+) -> None:
+    """Copy an image to another format, block by block; an OME-Zarr gets a pyramid."""
+    from klevels.cli import verbs
+
+    verbs.convert(
+        path,
+        output,
+        gray=gray,
+        labels=labels,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        reading=reading,
+        running=running,
     )
 
 

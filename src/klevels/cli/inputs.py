@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from klevels import io
 from klevels.core.levels import Levels
@@ -17,17 +16,22 @@ from klevels.core.noise import NOISE_METHODS, NoiseMethod
 from klevels.core.palette import Palette
 from klevels.core.rows import MOST_CHANNELS
 from klevels.core.spaces import Space
+from klevels.counting import inside_of
 from klevels.errors import DataError, DataTypeError, NoValleyError, ParameterError, ReadError, TooFewLevelsError
+from klevels.files import file_of
 from klevels.image import Image
+from klevels.io.reader import Access
+from klevels.lazy import LazyArray, LoadedArray, StackedArray, TransposedArray
 from klevels.recipe import model_from_dict
 from klevels.record import identify, read_json
 from klevels.sources import as_gray_image, as_picture
 
+WHOLE = Access()
 SAME_SPACING = 1e-4
 """Voxel sizes that differ by less, relatively, put no voxel of a scan of a thousand slices a tenth of one astray."""
 
 
-def load_image(path: Path, *, gray: bool) -> Image:
+def load_image(path: Path, *, gray: bool, access: Access = WHOLE, lazy: bool | None = None) -> Image:
     """Read an image with one gray value a voxel.
 
     Parameters
@@ -36,6 +40,10 @@ def load_image(path: Path, *, gray: bool) -> Image:
         The file, or the folder of slices.
     gray : bool
         Whether color is turned to gray.
+    access : Access
+        How it is read.
+    lazy : bool, optional
+        Whether its voxels stay where they are stored; by default, if it is large.
 
     Returns
     -------
@@ -43,10 +51,10 @@ def load_image(path: Path, *, gray: bool) -> Image:
         With axes "yx" or "zyx".
     """
     with naming([path]):
-        return as_gray_image(io.read(path, gray=gray))
+        return as_gray_image(_read(path, gray, access, lazy))
 
 
-def load_scan(paths: Sequence[Path], *, gray: bool) -> Image:
+def load_scan(paths: Sequence[Path], *, gray: bool, access: Access = WHOLE, lazy: bool | None = None) -> Image:
     """Read an image with its channels, or several gray images as the channels of one.
 
     Parameters
@@ -55,6 +63,10 @@ def load_scan(paths: Sequence[Path], *, gray: bool) -> Image:
         Files, or folders of slices.
     gray : bool
         Whether color is turned to gray.
+    access : Access
+        How they are read.
+    lazy : bool, optional
+        Whether their voxels stay where they are stored; by default, if they are large.
 
     Returns
     -------
@@ -71,30 +83,24 @@ def load_scan(paths: Sequence[Path], *, gray: bool) -> Image:
         raise ParameterError("there is no input; give at least one image")
     if len(paths) == 1:
         with naming(paths):
-            return io.read(paths[0], gray=gray)
+            return _read(paths[0], gray, access, lazy)
     if len(paths) > MOST_CHANNELS:
         raise ParameterError(f"{len(paths)} files are given as channels; give at most {MOST_CHANNELS}")
-    first = _load_channel(paths[0], gray=gray)
-    data = np.empty((*first.shape, len(paths)), first.dtype)
-    hidden: NDArray[Any] | None = None
+    channels = [_load_channel(path, gray, access, lazy) for path in paths]
+    first = channels[0]
     spacing, unit = first.spacing, first.unit
-    for i, path in enumerate(paths):
-        one = first if i == 0 else _load_channel(path, gray=gray)
+    for path, one in zip(paths, channels, strict=True):
         check_same(paths[0], path, "dtype", first.dtype.newbyteorder("="), one.dtype.newbyteorder("="))
         check_same(paths[0], path, "shape", first.shape, one.shape)
         if spacing is None:
             spacing, unit = one.spacing, one.unit
         elif one.spacing is not None and not (one.unit == unit and _close(spacing, one.spacing)):
             check_same(paths[0], path, "voxel size", _size(spacing, unit), _size(one.spacing, one.unit))
-        data[..., i] = np.ma.getdata(one.data)
-        if np.ma.is_masked(one.data):
-            hidden = np.ma.getmaskarray(one.data) if hidden is None else hidden | np.ma.getmaskarray(one.data)
-    if hidden is not None:
-        data = np.ma.MaskedArray(data, np.broadcast_to(hidden[..., None], data.shape))
-    return Image(data, first.axes + "c", spacing, unit, {"channel_names": tuple(path.stem for path in paths)})
+    names = tuple(path.stem for path in paths)
+    return Image(_side_by_side(channels), first.axes + "c", spacing, unit, {"channel_names": names})
 
 
-def load_picture(path: Path, frame: int | None) -> Image:
+def load_picture(path: Path, frame: int | None, *, lazy: bool | None = False) -> Image:
     """Read a photograph.
 
     Parameters
@@ -103,6 +109,8 @@ def load_picture(path: Path, frame: int | None) -> Image:
         The file.
     frame : int or None
         Which one of an animation.
+    lazy : bool, optional
+        Whether its pixels stay where they are stored; None for large ones.
 
     Returns
     -------
@@ -110,10 +118,10 @@ def load_picture(path: Path, frame: int | None) -> Image:
         Gray or of three colors, with transparency or without.
     """
     with naming([path]):
-        return as_picture(io.read(path, frame=frame))
+        return as_picture(io.read(path, frame=frame, lazy=lazy))
 
 
-def load_mask(path: Path | None, image: Image) -> NDArray[Any] | None:
+def load_mask(path: Path | None, image: Image) -> Any:
     """Read a mask, nonzero inside.
 
     Parameters
@@ -125,20 +133,18 @@ def load_mask(path: Path | None, image: Image) -> NDArray[Any] | None:
 
     Returns
     -------
-    ndarray of bool or None
+    ndarray or dask array of bool, or None
         Of the image's shape; a color is inside unless it is black.
     """
     if path is None:
         return None
     mask = io.read(path)
-    values = mask.data[..., :3] if "c" in mask.axes else mask.data
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(f"{path}: the mask has values that are not finite; give 0 outside and another number inside")
-    inside: NDArray[Any] = (values != 0).any(axis=-1) if "c" in mask.axes else values != 0
     shape = image.shape[: len(image.axes.replace("c", ""))]
-    if inside.shape != shape:
-        raise DataError(f"{path}: the mask has shape {inside.shape}, the image {shape}; give one of the same shape")
-    return inside
+    found = mask.shape[: len(mask.axes.replace("c", ""))]
+    if found != shape:
+        raise DataError(f"{path}: the mask has shape {found}, the image {shape}; give one of the same shape")
+    with naming([path]):
+        return inside_of(mask)
 
 
 def identify_mask(mask: Path | None) -> dict[str, Any] | None:
@@ -287,20 +293,37 @@ def naming(paths: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except (TooFewLevelsError, NoValleyError, DataError, DataTypeError) as error:
-        if any(str(error).startswith(f"{path}: ") for path in paths):
+        if any(str(error).startswith((f"{path}: ", f"{file_of(path)}: ")) for path in paths):
             raise
         name = f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0]
         raise type(error)(f"{name}: {error}") from error
 
 
-def _load_channel(path: Path, *, gray: bool) -> Image:
-    image = io.read(path, gray=gray)
+def _read(path: Path, gray: bool, access: Access, lazy: bool | None) -> Image:
+    return io.read(path, gray=gray, level=access.level, missing=access.missing, layout=access.layout, lazy=lazy)
+
+
+def _load_channel(path: Path, gray: bool, access: Access, lazy: bool | None) -> Image:
+    image = _read(path, gray, access, lazy)
     if "c" in image.axes:
         raise DataError(
             f"{path}: has {image.shape[-1]} channels (axes {image.axes}), but several files are the channels of one "
             f"scan; give --gray, or each image alone"
         )
     return image
+
+
+def _side_by_side(channels: Sequence[Image]) -> Any:
+    """Return the voxels of several gray images with the channels on the last axis; what is masked in one, is in all."""
+    if any(one.is_lazy for one in channels):
+        parts = [one.data if isinstance(one.data, LazyArray) else LoadedArray(one.data) for one in channels]
+        n = channels[0].ndim
+        return TransposedArray(StackedArray(parts, parts[0].source), (*range(1, n + 1), 0))
+    data = np.stack([np.ma.getdata(one.data) for one in channels], axis=-1)
+    if not any(np.ma.is_masked(one.data) for one in channels):
+        return data
+    hidden = np.logical_or.reduce([np.ma.getmaskarray(one.data) for one in channels])
+    return np.ma.MaskedArray(data, np.broadcast_to(hidden[..., None], data.shape))
 
 
 def _close(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, Token
 
 from klevels.core.clusters import Quality
+from klevels.errors import ParameterError
+from klevels.lazy import Layout
 
 Nan = Literal["error", "ignore"]
 
@@ -51,7 +54,9 @@ def examples(*commands: str) -> str:
     return "Examples:\n\n" + "\n".join(f"    {command}" for command in commands)
 
 
-Scan = Annotated[Path, Parameter(name="IN", help="An image, a volume, or a folder of slices.")]
+Scan = Annotated[
+    Path, Parameter(name="IN", help="An image, a volume, a folder of slices; file.h5::/dataset names what is inside.")
+]
 Channels = Annotated[
     Path, Parameter(name="IN", help="An image, a volume, or a folder of slices; several are the channels of one.")
 ]
@@ -67,7 +72,7 @@ Figure = Annotated[Path | None, Parameter(name="--figure", help="Draw a figure (
 K_OPTION = Parameter(
     name="-k", converter=whole_number, help="Number of classes; of the signal, where noise is split off."
 )
-LABELS_OPTION = Parameter(name=["-o", "--output"], help="The labels (.tif, .png, .npy, .npz).")
+LABELS_OPTION = Parameter(name=["-o", "--output"], help="The labels (.tif, .ome.zarr, .nrrd, .raw, .png, .npy, .npz).")
 Paint = Annotated[Path | None, Parameter(name="--paint", help="Write each voxel its center's gray, or channels.")]
 Noise = Annotated[
     str, Parameter(name="--noise", help="Split noise off first: valley, kmeans, minimum-error, a gray value, or none.")
@@ -84,3 +89,109 @@ QualityOption = Annotated[
 Seed = Annotated[int, Parameter(name="--seed", converter=whole_number, help="Of the search; one seed, one result.")]
 SHAPE_HELP = "Rows and columns, or slices, rows and columns."
 Shape = Annotated[tuple[str, ...], Parameter(name="--shape", consume_multiple=True, negative=(), help=SHAPE_HELP)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How inputs are read that do not say all of themselves."""
+
+    level: Annotated[
+        int, Parameter(name="--level", converter=whole_number, help="Resolution of an OME-Zarr; 0 is the full one.")
+    ] = 0
+    missing: Annotated[
+        str | None,
+        Parameter(name="--missing", help="fill=VALUE: what chunks hold that are not there; else they are an error."),
+    ] = None
+    shape: Annotated[
+        tuple[str, ...],
+        Parameter(name="--shape", consume_multiple=True, negative=(), help="Of a raw file: " + SHAPE_HELP),
+    ] = ()
+    dtype: Annotated[str | None, Parameter(name="--dtype", help="Of a raw file, such as uint16.")] = None
+    byte_order: Annotated[Literal["little", "big"], Parameter(name="--byte-order", help="Of a raw file.")] = "little"
+    offset: Annotated[
+        int, Parameter(name="--offset", converter=whole_number, help="Where the values of a raw file begin, in bytes.")
+    ] = 0
+    spacing: Annotated[
+        tuple[str, ...],
+        Parameter(name="--spacing", consume_multiple=True, negative=(), help="Of a raw file: the size of a voxel."),
+    ] = ()
+    unit: Annotated[str | None, Parameter(name="--unit", help="Of --spacing, such as µm.")] = None
+
+    @property
+    def fill(self) -> float | None:
+        """The value of chunks that are not there."""
+        if self.missing is None:
+            return None
+        try:
+            return float(self.missing.removeprefix("fill="))
+        except ValueError:
+            raise ParameterError(f"--missing is {self.missing!r}; give fill=VALUE, such as fill=0") from None
+
+    @property
+    def layout(self) -> Layout | None:
+        """What a raw file holds."""
+        if not self.shape and self.dtype is None:
+            if self.byte_order != "little" or self.offset or self.spacing or self.unit:
+                raise ParameterError("--byte-order, --offset, --spacing and --unit are of raw files; give --shape, too")
+            return None
+        if not self.shape or self.dtype is None:
+            raise ParameterError("a raw file needs both --shape and --dtype, such as --shape 64 512 512 --dtype uint16")
+        return Layout(
+            shape=tuple(_whole(one, "--shape") for one in _split(self.shape)),
+            dtype=self.dtype,
+            byte_order=self.byte_order,
+            offset=self.offset,
+            spacing=tuple(_real(one, "--spacing") for one in _split(self.spacing)) or None,
+            unit=self.unit,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Where and how work is done that does not fit into memory."""
+
+    memory: Annotated[
+        str | None,
+        Parameter(name="--memory", help="What blocks may take, such as 8GB; half of what is free by default."),
+    ] = None
+    scheduler: Annotated[
+        str | None, Parameter(name="--scheduler", help="Of a dask cluster, such as tcp://host:8786.")
+    ] = None
+    dry_run: Annotated[
+        bool, Parameter(name="--dry-run", negative=(), help="Say what it will cost, and do nothing.")
+    ] = False
+    resume: Annotated[bool, Parameter(name="--resume", negative=(), help="Go on where an interrupted run ended.")] = (
+        False
+    )
+
+    @property
+    def lazy(self) -> bool | None:
+        """Whether inputs stay where they are: always where a cluster reads them, else if they are large."""
+        return True if self.scheduler is not None else None
+
+    def place(self, path: Path) -> Path:
+        """Return an input's name as the workers know it, who may run in another folder."""
+        return path if self.scheduler is None else path.absolute()
+
+
+READING = Reading()
+RUNNING = Running()
+
+
+def _split(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.replace("x", ",").split(",") if part]
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isdecimal():
+        raise ParameterError(f"{name} holds {text!r}; give whole numbers, such as 64 512 512")
+    return int(text)
+
+
+def _real(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ParameterError(f"{name} holds {text!r}; give numbers, such as 0.5 0.5 0.5") from None

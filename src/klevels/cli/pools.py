@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
+from zipfile import BadZipFile, ZipFile
 
+from klevels import engine
 from klevels.cli.inputs import check_same, load_picture, load_scan, naming
 from klevels.core.colors import ColorTable
-from klevels.core.count import histogram
-from klevels.core.grid import peaks_of
 from klevels.core.histogram import Histogram
+from klevels.counting import count_channels, count_gray
 from klevels.errors import DataError
 from klevels.image import Image
-from klevels.pipeline import count_channels
+from klevels.io.reader import Access
 from klevels.sources import color_channels, visible
+from klevels.workers import Workers
 
 Table = Histogram | ColorTable
 T = TypeVar("T", bound=Table)
@@ -29,7 +32,9 @@ def pool_scans(
     nan: Literal["error", "ignore"],
     gray: bool,
     normalize: bool,
-    threads: int | None,
+    access: Access,
+    lazy: bool | None,
+    workers: Workers,
     stage: Stage,
 ) -> Table:
     """Count the levels of several scans, or the values of their channels.
@@ -37,15 +42,19 @@ def pool_scans(
     Parameters
     ----------
     paths : sequence of Path
-        Files, or folders of slices, at least one.
+        Files, or folders of slices, at least one; histograms that were counted before are added as they are.
     nan : {"error", "ignore"}
         Whether NaN voxels are refused or left out.
     gray : bool
         Whether color is turned to gray.
     normalize : bool
         Whether channels shall weigh alike, and so be divided alike, each for its range.
-    threads : int or None
-        How many to use.
+    access : Access
+        How they are read.
+    lazy : bool or None
+        Whether their voxels stay where they are stored.
+    workers : Workers
+        Who counts.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -62,17 +71,47 @@ def pool_scans(
 
     def count(image: Image, peaks: Peaks | None) -> Table:
         if "c" in image.axes:
-            return count_channels(image, nan=nan, peak=_common(peaks, normalize), threads=threads)
-        return histogram(image.data, nan=nan, threads=threads)
+            return count_channels(image, nan=nan, peak=_common(peaks, normalize), workers=workers)
+        return count_gray(image, None, nan, workers)
 
     def peaks_in(image: Image) -> Peaks:
-        return _peaks(image, None) if "c" in image.axes and (normalize or _is_on_its_own_grid(image)) else ()
+        return _peaks(image, None, workers) if "c" in image.axes and (normalize or _is_on_its_own_grid(image)) else ()
 
-    return _pool(paths, lambda path: load_scan([path], gray=gray), count, peaks_in, _merge, stage, twice=normalize)
+    def load(path: Path) -> Image:
+        return load_scan([path], gray=gray, access=access, lazy=lazy)
+
+    counted = [path for path in paths if is_histogram(path)]
+    scans = [path for path in paths if path not in counted]
+    tables: list[Table] = [Histogram.load(path) for path in counted]
+    if scans:
+        tables.append(_pool(scans, load, count, peaks_in, _merge, stage, twice=normalize))
+    for path, table in zip(counted[1:] + scans[:1], tables[1:], strict=False):
+        check_same(counted[0], path, "dtype", tables[0].dtype, table.dtype)
+    return functools.reduce(_merge, tables)
+
+
+def is_histogram(path: Path) -> bool:
+    """Tell whether a file is a histogram that klevels saved.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        True for a .npz file with the arrays of one.
+    """
+    try:
+        with ZipFile(path) as archive:
+            return {"keys.npy", "counts.npy", "rests.npy"} <= set(archive.namelist())
+    except (OSError, BadZipFile):
+        return False
 
 
 def pool_pictures(
-    paths: Sequence[Path], *, frame: int | None, n_wanted: int | None, threads: int | None, stage: Stage
+    paths: Sequence[Path], *, frame: int | None, n_wanted: int | None, workers: Workers, stage: Stage
 ) -> ColorTable:
     """Count the colors of several photographs.
 
@@ -84,8 +123,8 @@ def pool_pictures(
         Which one of animations.
     n_wanted : int or None
         Where this is 3, gray counts as color.
-    threads : int or None
-        How many to use.
+    workers : Workers
+        Who counts.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -101,10 +140,10 @@ def pool_pictures(
     """
 
     def count(image: Image, peaks: Peaks | None) -> ColorTable:
-        return count_channels(image, n_wanted=n_wanted, peak=_common(peaks, False), threads=threads)
+        return count_channels(image, n_wanted=n_wanted, peak=_common(peaks, False), workers=workers)
 
     def peaks_in(image: Image) -> Peaks:
-        return _peaks(image, n_wanted) if _is_on_its_own_grid(image) else ()
+        return _peaks(image, n_wanted, workers) if _is_on_its_own_grid(image) else ()
 
     def merge(one: ColorTable, other: ColorTable) -> ColorTable:
         return one + other
@@ -175,8 +214,9 @@ def _is_on_its_own_grid(image: Image) -> bool:
     return image.dtype.kind == "f" or image.dtype.itemsize > 2
 
 
-def _peaks(image: Image, n_wanted: int | None) -> Peaks:
-    return peaks_of(color_channels(image, n_wanted), mask=visible(image, None), nan="ignore")
+def _peaks(image: Image, n_wanted: int | None, workers: Workers) -> Peaks:
+    source, inside = engine.in_blocks(image, None, workers)
+    return engine.peaks(color_channels(source, n_wanted), visible(source, inside), "ignore", workers)
 
 
 def _common(peaks: Peaks | None, normalize: bool) -> float | Peaks | None:

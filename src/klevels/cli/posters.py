@@ -20,10 +20,12 @@ from klevels.core.dither import Dither
 from klevels.core.palette import PALETTE_SUFFIXES, Palette
 from klevels.core.spaces import Space
 from klevels.errors import ParameterError, WriteError
-from klevels.pipeline import fit_colors
+from klevels.fitting import fit_colors
 from klevels.pipeline import posterize as run
 from klevels.poster import Poster, PosterRecipe
 from klevels.record import POSTERIZE, identify, load_poster_recipe, record_of, record_path
+from klevels.runs import copy, is_streamed
+from klevels.workers import Workers
 
 PICTURE_SUFFIXES = (*io.SUFFIXES, ".jpg", ".jpeg", ".bmp", ".gif")
 
@@ -69,7 +71,18 @@ def posterize(
         )
     outputs = Outputs(present(*paths, palette), overwrite=overwrite)
     if len(paths) == 1:
-        _posterize_one(paths[0], asked, outputs, output, swatches, save_palette, figure, json=json, threads=threads)
+        _posterize_one(
+            paths[0],
+            asked,
+            outputs,
+            output,
+            swatches,
+            save_palette,
+            figure,
+            json=json,
+            overwrite=overwrite,
+            threads=threads,
+        )
         return
     if figure is not None:
         raise ParameterError(f"{figure}: shows one poster, but there are {len(paths)} images; give --swatches instead")
@@ -87,28 +100,37 @@ def _posterize_one(
     figure: Path | None,
     *,
     json: bool,
+    overwrite: bool,
     threads: int | None,
 ) -> None:
-    if output is not None and output.is_dir():
+    if output is not None and output.is_dir() and output.suffix.lower() != ".zarr":
         output = output / f"{path.stem}.png"
-    outputs.claim(output, io.SUFFIXES)
+    outputs.claim(output, io.OUTPUT_SUFFIXES)
     outputs.claim(figure, FIGURE_SUFFIXES)
     _claim_palette(outputs, swatches, save_palette)
+
+    def record(poster: Poster) -> dict[str, Any]:
+        return record_of(POSTERIZE, recipe, poster.palette, [identify(path)])
+
     with Stages(5) as stage:
         stage("reading")
-        image = load_picture(path, recipe.frame)
+        # PNG and NPZ are written as a whole, and errors are passed on as a whole: such posters must fit into memory.
+        fits_blocks = output is not None and output.suffix.lower() in io.SINK_SUFFIXES and recipe.dither == "none"
+        image = load_picture(path, recipe.frame, lazy=None if fits_blocks else False)
         with naming([path]):
             poster = run(image, recipe=recipe, threads=threads, progress=stage)
         stage("writing")
         files: dict[Path, Writer] = {}
-        if output is not None:
+        if output is not None and is_streamed(output, poster.image):
+            copy(output, poster.image, Workers(threads), fingerprint={}, record=record(poster), overwrite=overwrite)
+        elif output is not None:
             files[output] = image_writer(output, poster.image)
         if figure is not None:
             from klevels import figures
 
             files[figure] = figure_writer(figure, figures.poster(poster))
         files |= _palette_files(poster.palette, swatches, save_palette)
-        outputs.write_recorded(files, lambda: record_of(POSTERIZE, recipe, poster.palette, [identify(path)]))
+        outputs.write_recorded(files, lambda: record(poster))
     show.poster(poster, json=json)
 
 
@@ -131,7 +153,7 @@ def _posterize_several(
     records: dict[Path, dict[str, Any]] = {}
     with Stages(2 * len(paths) + 1) as stage:
         n_wanted = None if asked.palette is None else asked.palette.n_channels
-        table = pool_pictures(paths, frame=asked.frame, n_wanted=n_wanted, threads=threads, stage=stage)
+        table = pool_pictures(paths, frame=asked.frame, n_wanted=n_wanted, workers=Workers(threads), stage=stage)
         stage("fitting")
         with naming(paths):
             shared = fit_colors(table, asked, threads=threads)

@@ -24,6 +24,7 @@ class Stages:
         self._n_stages = n_stages
         self._name = ""
         self._begun = 0
+        self._share = 0.0
         self._bar: Any = None
         self._timer = Timer(PATIENCE, self._appear)
         self._timer.daemon = True
@@ -43,6 +44,19 @@ class Stages:
     def __call__(self, name: str) -> None:
         self._name = name
         self._begun += 1
+        self._share = 0.0
+        if self._bar is not None:
+            self._update()
+
+    def blocks(self, n_done: int, n_blocks: int) -> None:
+        """Show how far a stage is that works block by block.
+
+        Parameters
+        ----------
+        n_done, n_blocks : int
+            How many blocks are done, and how many there are.
+        """
+        self._share = n_done / max(1, n_blocks)
         if self._bar is not None:
             self._update()
 
@@ -64,4 +78,4 @@ class Stages:
         bar.start()
 
     def _update(self) -> None:
-        self._bar.update(self._bar.task_ids[0], description=self._name, completed=self._begun - 1)
+        self._bar.update(self._bar.task_ids[0], description=self._name, completed=self._begun - 1 + self._share)

@@ -13,6 +13,7 @@ from klevels.errors import (
     KlevelsError,
     MissingDependencyError,
     ParameterError,
+    SchedulerError,
     WriteError,
 )
 
@@ -23,6 +24,7 @@ FAULT = 70
 NO_MEMORY = 71
 CANNOT_CREATE = 73
 IO_ERROR = 74
+TRY_AGAIN = 75
 NO_PERMISSION = 77
 INTERRUPTED = 130
 
@@ -61,6 +63,8 @@ def exit_code(error: BaseException) -> int:
         return USAGE
     if isinstance(error, InputMissingError):
         return NO_INPUT
+    if isinstance(error, SchedulerError):
+        return TRY_AGAIN
     if isinstance(error, DiskError):
         return IO_ERROR
     if isinstance(error, WriteError):
@@ -77,7 +81,7 @@ def _run(tokens: list[str], debug: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left: nothing more to say
         return 0
     except KeyboardInterrupt as error:
-        return _report("interrupted", INTERRUPTED, error, debug)
+        return _report(str(error) or "interrupted", INTERRUPTED, error, debug)
     except MemoryError as error:
         return _report(f"out of memory ({error}); use a machine with more, or a smaller image", NO_MEMORY, error, debug)
     except SystemExit as stop:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from klevels import io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_mask, load_model, load_scan, naming, parse_noise, present
+from klevels.cli.options import READING, Reading, Running
 from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer, json_writer
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
+from klevels.cli.running import access_of, workers_of
 from klevels.core.clusters import Quality
 from klevels.core.colors import ColorTable
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.errors import ParameterError
+from klevels.fitting import fit as fit_gray
+from klevels.fitting import fit_channels
 from klevels.image import Image
-from klevels.pipeline import fit as fit_gray
-from klevels.pipeline import fit_channels
+from klevels.io.reader import Access
+from klevels.partial import is_complete
 from klevels.pipeline import segment as run
+from klevels.plans import plan_run
 from klevels.recipe import Recipe, Segmentation
-from klevels.record import identify, load_recipe, record_of
+from klevels.record import identify, load_recipe, record_of, state_of
+from klevels.runs import Outputs as StreamedOutputs
+from klevels.runs import is_streamed, segment_to
+from klevels.version import __version__
+from klevels.workers import Workers
 
 Nan = Literal["error", "ignore"]
 
@@ -46,6 +56,8 @@ def segment(
     json: bool,
     overwrite: bool,
     threads: int | None,
+    reading: Reading,
+    running: Running,
 ) -> None:
     if recipe is None:
         if k is None:
@@ -56,16 +68,20 @@ def segment(
             nan=nan,
             gray=gray,
             mask=None if mask is None else str(mask),
+            level=reading.level,
+            missing=reading.fill,
+            layout=reading.layout,
             normalize=normalize,
             quality=quality,
             random_state=seed,
         )
     else:
-        settings = (k, noise, nan, gray, normalize, quality, seed)
-        if settings != (None, "none", "error", False, False, "default", 0):
+        settings = (k, noise, nan, gray, normalize, quality, seed, reading)
+        if settings != (None, "none", "error", False, False, "default", 0, READING):
             raise ParameterError("both --recipe and settings such as -k or --gray are given; give one of them")
         asked = load_recipe(recipe, mask=mask)
-    _segment("segment", paths, asked, output, figure, paint, json=json, overwrite=overwrite, threads=threads)
+    given = Given("segment", [running.place(path) for path in paths], output, figure, paint)
+    _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
 
 
 def apply(
@@ -81,10 +97,22 @@ def apply(
     json: bool,
     overwrite: bool,
     threads: int | None,
+    reading: Reading,
+    running: Running,
 ) -> None:
     fitted = load_model(model)
-    asked = Recipe(k=fitted.k, nan=nan, gray=gray, mask=None if mask is None else str(mask), model=fitted)
-    _segment("apply", paths, asked, output, figure, paint, json=json, overwrite=overwrite, threads=threads)
+    asked = Recipe(
+        k=fitted.k,
+        nan=nan,
+        gray=gray,
+        mask=None if mask is None else str(mask),
+        level=reading.level,
+        missing=reading.fill,
+        layout=reading.layout,
+        model=fitted,
+    )
+    given = Given("apply", [running.place(path) for path in paths], output, figure, paint)
+    _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
 
 
 def fit(
@@ -101,9 +129,14 @@ def fit(
     json: bool,
     overwrite: bool,
     threads: int | None,
+    reading: Reading,
+    running: Running,
 ) -> None:
     if not paths:
-        raise ParameterError("there is no input; give at least one image")
+        raise ParameterError("there is no input; give at least one image, or histograms (.npz)")
+    paths = [running.place(path) for path in paths]
+    if running.dry_run:
+        raise ParameterError("--dry-run plans one scan; use klevels histogram IN --dry-run for each")
     asked = Recipe(
         k=k,
         noise=parse_noise(noise),
@@ -115,8 +148,17 @@ def fit(
     )
     outputs = Outputs(paths, overwrite=overwrite)
     outputs.claim(output, (".json",), recorded=False)
-    with Stages(len(paths) + 2) as stage:
-        pooled = pool_scans(paths, nan=nan, gray=gray, normalize=normalize, threads=threads, stage=stage)
+    with Stages(len(paths) + 2) as stage, workers_of(running, threads, stage) as workers:
+        pooled = pool_scans(
+            paths,
+            nan=nan,
+            gray=gray,
+            normalize=normalize,
+            access=access_of(reading),
+            lazy=running.lazy,
+            workers=workers,
+            stage=stage,
+        )
         stage("fitting")
         with naming(paths):
             model = _fit_pooled(pooled, asked, threads)
@@ -136,59 +178,126 @@ def _fit_pooled(pooled: Histogram | ColorTable, recipe: Recipe, threads: int | N
     return fit_channels(pooled, recipe, threads=threads)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What segment and apply read and write."""
+
+    verb: str
+    paths: Sequence[Path]
+    output: Path | None
+    figure: Path | None
+    paint: Path | None
+
+    @property
+    def images(self) -> list[Path]:
+        """The outputs that are as large as the input."""
+        return present(self.output, self.paint)
+
+
 def _segment(
-    verb: str,
-    paths: Sequence[Path],
-    recipe: Recipe,
-    output: Path | None,
-    figure: Path | None,
-    paint: Path | None,
-    *,
-    json: bool,
-    overwrite: bool,
-    threads: int | None,
+    given: Given, recipe: Recipe, running: Running, *, json: bool, overwrite: bool, threads: int | None
 ) -> None:
+    paths = given.paths
     if len(paths) > 1 and (recipe.noise is not None or isinstance(recipe.model, Levels)):
         what = "the model is of gray levels" if recipe.model else "noise is split off gray scans only"
         raise ParameterError(f"{what}, but {len(paths)} files are given as channels; give one gray scan")
     mask = None if recipe.mask is None else Path(recipe.mask)
-    outputs = Outputs(present(*paths, mask), overwrite=overwrite)
-    outputs.claim(output, io.SUFFIXES)
-    outputs.claim(paint, io.SUFFIXES)
-    outputs.claim(figure, FIGURE_SUFFIXES)
-    with Stages(5) as stage:
+    is_made = running.resume and bool(given.images) and is_complete(given.images[0])
+    outputs = Outputs(present(*paths, mask), overwrite=overwrite or is_made)
+    outputs.claim(given.output, io.OUTPUT_SUFFIXES)
+    outputs.claim(given.paint, io.OUTPUT_SUFFIXES)
+    outputs.claim(given.figure, FIGURE_SUFFIXES)
+    with Stages(5) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
-        image = load_scan(paths, gray=recipe.gray)
+        access = Access(level=recipe.level, missing=recipe.missing, layout=recipe.layout)
+        image = load_scan(paths, gray=recipe.gray, access=access, lazy=running.lazy)
         inside = load_mask(mask, image)
+        if running.dry_run:
+            show.plan(plan_run(image, recipe, given.images, workers), json=json)
+            return
+
+        def record(result: Segmentation) -> dict[str, Any]:
+            known = [identify(path) for path in paths]
+            counted = result.histogram if any(one["sha256"] is None for one in known) else None
+            return record_of(given.verb, recipe, result.model, known, identify_mask(mask), counted)
+
         with naming(paths):
-            result = run(image, recipe=recipe, mask=inside, threads=threads, progress=stage)
-        stage("writing")
-        files = _files(result, output, figure, paint)
-        outputs.write_recorded(
-            files,
-            lambda: record_of(verb, recipe, result.model, [identify(path) for path in paths], identify_mask(mask)),
-        )
+            if any(is_streamed(path, image) or workers.client is not None for path in given.images):
+                result = _stream(given, image, inside, recipe, workers, record, running, stage, overwrite=overwrite)
+            else:
+                result = run(
+                    image,
+                    recipe=recipe,
+                    mask=inside,
+                    threads=threads,
+                    memory=workers.memory,
+                    client=workers.client,
+                    progress=stage,
+                )
+                stage("writing")
+                Outputs(paths, overwrite=overwrite).write_recorded(_files(result, given), lambda: record(result))
     show.segmentation(result, json=json)
 
 
-def _files(result: Segmentation, output: Path | None, figure: Path | None, paint: Path | None) -> dict[Path, Writer]:
+def _stream(
+    given: Given,
+    image: Image,
+    inside: Any,
+    recipe: Recipe,
+    workers: Workers,
+    record: Callable[[Segmentation], dict[str, Any]],
+    running: Running,
+    stage: Stages,
+    *,
+    overwrite: bool,
+) -> Segmentation:
+    """Write block by block."""
+    drawn = {} if given.figure is None else {given.figure: _draw_to(given.figure)}
+    fingerprint = {
+        "inputs": [state_of(path) for path in given.paths],
+        "recipe": recipe.to_dict(),
+        "mask": None if recipe.mask is None else state_of(recipe.mask),
+        "outputs": [None if path is None else path.name for path in (given.output, given.paint)],
+        "version": __version__,
+    }
+    return segment_to(
+        StreamedOutputs(labels=given.output, paint=given.paint, others=drawn),
+        image,
+        inside,
+        recipe,
+        workers,
+        fingerprint=fingerprint,
+        record=record,
+        resume=running.resume,
+        overwrite=overwrite,
+        step=stage,
+    )
+
+
+def _draw_to(figure: Path) -> Callable[[Segmentation, Path], None]:
+    return lambda result, part: figure_writer(figure, _drawn(result))(part)
+
+
+def _files(result: Segmentation, given: Given) -> dict[Path, Writer]:
     """Return what writes each output."""
     files: dict[Path, Writer] = {}
-    if output is not None:
-        files[output] = image_writer(output, result.labels)
-    if paint is not None:
+    if given.output is not None:
+        files[given.output] = image_writer(given.output, result.labels)
+    if given.paint is not None:
         painted = result.paint()
-        _check_colors(paint, painted)
-        files[paint] = image_writer(paint, painted)
-    if figure is not None:
-        from klevels import figures
-
-        if isinstance(result.model, Levels) and isinstance(result.histogram, Histogram):
-            drawn = figures.sheet(result.source, result.histogram, result.labels, result.model)
-        else:
-            drawn = figures.channels(result)
-        files[figure] = figure_writer(figure, drawn)
+        _check_colors(given.paint, painted)
+        files[given.paint] = image_writer(given.paint, painted)
+    if given.figure is not None:
+        files[given.figure] = figure_writer(given.figure, _drawn(result))
     return files
+
+
+def _drawn(result: Segmentation) -> Any:
+    from klevels import figures
+
+    if isinstance(result.model, Levels) and isinstance(result.histogram, Histogram):
+        return figures.sheet(result.source, result.histogram, result.labels, result.model)
+    return figures.channels(result)
 
 
 def _check_colors(paint: Path, painted: Image) -> None:

@@ -18,6 +18,7 @@ from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.core.selection import KSweep
 from klevels.image import Image
+from klevels.plans import Plan
 from klevels.poster import Poster
 from klevels.recipe import Segmentation
 
@@ -35,6 +36,21 @@ def facts(described: Mapping[str, object], *, json: bool) -> None:
     width = max(len(name) for name in described)
     for name, value in described.items():
         print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+    return None
+
+
+def plan(planned: Plan, *, json: bool) -> None:
+    if json:
+        return _print_json(planned.to_dict())
+    size = f"{' × '.join(f'{n:,}' for n in planned.shape)} {planned.dtype}, {_size(planned.image_bytes)}"
+    where = "in memory" if planned.in_memory else f"in {planned.n_blocks:,} blocks of {_text(planned.block)}"
+    kept = f", {planned.n_kept:,} blocks kept from the first to the next" if planned.n_kept else ""
+    print(f"image    {size}, {where}")
+    print(f"passes   {len(planned.passes)}: {', '.join(planned.passes)}{kept}")
+    print(f"workers  {planned.n_workers}")
+    print(f"memory   {_size(planned.memory_bytes)} at most on one machine")
+    print(f"output   {_size(planned.output_bytes)} before compression")
+    print(f"time     {_duration(planned.seconds)}, from that of one block")
     return None
 
 
@@ -93,12 +109,12 @@ def posters(palette: Palette, n_colors: int, summaries: Sequence[Mapping[str, An
     return None
 
 
-def histogram(counted: Histogram, image: Image, *, json: bool) -> None:
+def histogram(counted: Histogram, n_voxels: int, *, json: bool) -> None:
     low, high = float(counted.bounds[0][0]), float(counted.bounds[1][-1])
     whole = fit_levels(counted, 1)
     described = {
         "n_voxels": counted.n_voxels,
-        "n_ignored": image.data.size - counted.n_voxels,
+        "n_ignored": n_voxels - counted.n_voxels,
         "n_nan": counted.n_nan,
         "n_levels": counted.n_levels,
         "binned": counted.shift > 0,
@@ -206,6 +222,20 @@ def _voxel_volume(labels: Image | None) -> tuple[float, str] | None:
         return None
     power = "³" if labels.ndim == 3 else "²"
     return math.prod(labels.spacing), f"{labels.unit}{power}"
+
+
+def _size(n_bytes: int) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes:,} bytes"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} seconds"
 
 
 def _print_json(content: Mapping[str, Any]) -> None:

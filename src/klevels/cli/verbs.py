@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from klevels import io
 from klevels.cli import show
-from klevels.cli.inputs import identify_mask, load_image, load_mask, naming, parse_noise, present
-from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer
+from klevels.cli.inputs import identify_mask, load_image, load_mask, load_scan, naming, parse_noise, present
+from klevels.cli.options import Reading, Running
+from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer
+from klevels.cli.pools import is_histogram
 from klevels.cli.progress import Stages
-from klevels.core.count import histogram as count
+from klevels.cli.running import access_of, workers_of
+from klevels.core.histogram import Histogram
 from klevels.core.noise import split_noise
 from klevels.core.selection import choose_k
+from klevels.counting import count_gray as count
 from klevels.errors import ParameterError
-from klevels.record import identify, record_of
+from klevels.image import Image
+from klevels.lazy import CutArray, LazyArray
+from klevels.partial import is_complete
+from klevels.plans import estimate_reading, plan_run
+from klevels.recipe import Recipe
+from klevels.record import identify, record_of, state_of
+from klevels.runs import as_labels, copy, is_streamed
+from klevels.version import __version__
+from klevels.workers import Workers
 
 Nan = Literal["error", "ignore"]
 
 
-def info(path: Path, *, json: bool) -> None:
-    show.facts(io.describe(path), json=json)
+def info(path: Path, *, json: bool, reading: Reading) -> None:
+    access = access_of(reading)
+    facts = io.describe(path, level=access.level, missing=access.missing, layout=access.layout)
+    image = io.read(path, level=access.level, missing=access.missing, layout=access.layout, lazy=True)
+    if image.is_lazy:
+        facts = {**facts, "reading_seconds": estimate_reading(image, Workers())}
+    show.facts(facts, json=json)
 
 
 def histogram(
@@ -31,21 +50,30 @@ def histogram(
     mask: Path | None,
     nan: Nan,
     gray: bool,
+    shard: str | None,
     figure: Path | None,
     json: bool,
     overwrite: bool,
     threads: int | None,
+    reading: Reading,
+    running: Running,
 ) -> None:
+    path = running.place(path)
     outputs = Outputs(present(path, mask), overwrite=overwrite)
     outputs.claim(output, (".npz",))
     outputs.claim(figure, FIGURE_SUFFIXES)
-    with Stages(3) as stage:
+    with Stages(3) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
-        image = load_image(path, gray=gray)
+        image = load_image(path, gray=gray, access=access_of(reading), lazy=running.lazy)
         inside = load_mask(mask, image)
+        if shard is not None:
+            image, inside = _shard(image, inside, shard)
+        if running.dry_run:
+            show.plan(plan_run(image, Recipe(k=1), (), workers), json=json)
+            return
         stage("counting")
         with naming([path]):
-            counted = count(image.data, mask=inside, nan=nan, threads=threads)
+            counted = count(image, inside, nan, workers)
         stage("writing")
         files: dict[Path, Writer] = {}
         if output is not None:
@@ -55,7 +83,7 @@ def histogram(
 
             files[figure] = figure_writer(figure, figures.histogram(counted))
         outputs.write_recorded(files, lambda: record_of("histogram", None, None, [identify(path)], identify_mask(mask)))
-    show.histogram(counted, image, json=json)
+    show.histogram(counted, math.prod(image.shape), json=json)
 
 
 def sweep(
@@ -70,17 +98,22 @@ def sweep(
     json: bool,
     overwrite: bool,
     threads: int | None,
+    reading: Reading,
+    running: Running,
 ) -> None:
     method = parse_noise(noise)
+    path = running.place(path)
     outputs = Outputs(present(path, mask), overwrite=overwrite)
     outputs.claim(figure, FIGURE_SUFFIXES)
-    with Stages(3) as stage:
-        stage("reading")
-        image = load_image(path, gray=gray)
-        inside = load_mask(mask, image)
+    with Stages(3) as stage, workers_of(running, threads, stage) as workers:
+        if running.dry_run:
+            image = load_image(path, gray=gray, access=access_of(reading), lazy=running.lazy)
+            show.plan(plan_run(image, Recipe(k=1), (), workers), json=json)
+            return
+        stage("counting")
+        counted = _counted(path, mask, nan, gray, reading, running, workers)
         stage("fitting")
         with naming([path]):
-            counted = count(image.data, mask=inside, nan=nan, threads=threads)
             threshold = None if method is None else split_noise(counted, method)
             swept = choose_k(counted, k_max, noise_threshold=threshold, threads=threads)
         if figure is not None:
@@ -93,6 +126,82 @@ def sweep(
                 lambda: record_of("sweep", None, None, [identify(path)], identify_mask(mask)),
             )
     show.sweep(swept, json=json)
+
+
+def convert(
+    path: Path,
+    output: Path,
+    *,
+    gray: bool,
+    labels: bool,
+    json: bool,
+    overwrite: bool,
+    threads: int | None,
+    reading: Reading,
+    running: Running,
+) -> None:
+    path = running.place(path)
+    outputs = Outputs([path], overwrite=overwrite or (running.resume and is_complete(output)))
+    outputs.claim(output, io.OUTPUT_SUFFIXES)
+    access = access_of(reading)
+    with Stages(2) as stage, workers_of(running, threads, stage) as workers:
+        stage("reading")
+        image = load_scan([path], gray=gray, access=access, lazy=running.lazy)
+        if labels:
+            image = as_labels(image)
+        if running.dry_run:
+            show.plan(plan_run(image, None, [output], workers), json=json)
+            return
+        stage("writing")
+        record = record_of("convert", None, None, [identify(path)])
+        if is_streamed(output, image) or workers.client is not None:
+            fingerprint = {"inputs": [state_of(path)], "verb": "convert", "gray": gray, "labels": labels}
+            copy(
+                output,
+                image,
+                workers,
+                fingerprint=fingerprint | {"access": repr(access), "version": __version__},
+                record=record,
+                resume=running.resume,
+                overwrite=overwrite,
+            )
+        else:
+            Outputs([path], overwrite=overwrite).write_recorded({output: image_writer(output, image)}, lambda: record)
+    show.facts(io.describe(output), json=json)
+
+
+def _counted(
+    path: Path,
+    mask: Path | None,
+    nan: Nan,
+    gray: bool,
+    reading: Reading,
+    running: Running,
+    workers: Workers,
+) -> Histogram:
+    """Count an image, or read the histogram that was counted before."""
+    if is_histogram(path):
+        if mask is not None:
+            raise ParameterError(f"{path}: is a histogram, which no mask fits any more; count with --mask")
+        return Histogram.load(path)
+    image = load_image(path, gray=gray, access=access_of(reading), lazy=running.lazy)
+    inside = load_mask(mask, image)
+    with naming([path]):
+        return count(image, inside, nan, workers)
+
+
+def _shard(image: Image, inside: Any, text: str) -> tuple[Image, Any]:
+    """Return the part of an image that is one of n: whole slices, as many in each as can be."""
+    number, _, total = text.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise ParameterError(f"--shard is {text!r}; give i/n with 1 <= i <= n, such as 3/64")
+    n = image.shape[0]
+    first, last = (n * i // int(total) for i in (int(number) - 1, int(number)))
+    if first == last:
+        raise ParameterError(f"--shard is {text}, but there are only {n} slices (or rows); use at most {n} shards")
+    part = slice(first, last)
+    cut = CutArray(image.data, part) if isinstance(image.data, LazyArray) else image.data[part]
+    return replace(image, data=cut), None if inside is None else inside[part]
 
 
 def demo(folder: Path, *, shape: Sequence[str], seed: int, json: bool, overwrite: bool) -> None:

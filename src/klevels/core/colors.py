@@ -275,14 +275,63 @@ def count_colors(
     >>> count_colors([[[0, 0, 0], [9, 9, 9]], [[9, 9, 9], [9, 9, 9]]]).counts.tolist()
     [1, 3]
     """
+    table = count_part_of_colors(image, mask=mask, nan=nan, peak=peak, threads=threads)
+    if table is None:
+        left = mask is not None or isinstance(image, np.ma.MaskedArray)
+        raise DataError(nothing_counts(masked=left))
+    return table
+
+
+def count_part_of_colors(
+    image: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    nan: Literal["error", "ignore"] = "error",
+    peak: float | Sequence[float] | None = None,
+    threads: int | None = None,
+) -> ColorTable | None:
+    """Count the colors of a part of an image, of which nothing may be left.
+
+    Parameters
+    ----------
+    image : array_like, shape (..., n_channels)
+        As `count_colors` takes it.
+    mask : array_like of bool or int, optional
+        Of the part's shape without channels.
+    nan : {"error", "ignore"}
+        Whether pixels with NaN in any channel are refused or left out.
+    peak : float or sequence of float, optional
+        Of the whole image.
+    threads : int, optional
+        How many threads to use.
+
+    Returns
+    -------
+    ColorTable or None
+        None if no pixel counts.
+    """
     if nan not in ("error", "ignore"):
         raise ParameterError(f"nan is {nan!r}; use 'error' or 'ignore'")
     rows, n_threads = as_rows(image, mask), count_threads(threads)
     table = _count_bytes(rows, n_threads) if rows.is_narrow else _count_bins(rows, nan, peak, n_threads)
-    if table is None or table.n_colors == 0:
-        what = "every pixel is NaN" if rows.inside is None else "the mask leaves no pixel, or only NaN"
-        raise DataError(f"{what}; give at least one pixel that counts")
-    return table
+    return None if table is None or table.n_colors == 0 else table
+
+
+def nothing_counts(*, masked: bool) -> str:
+    """Return what is said of an image without a pixel that counts.
+
+    Parameters
+    ----------
+    masked : bool
+        Whether there is a mask.
+
+    Returns
+    -------
+    str
+        The message of an error.
+    """
+    what = "the mask leaves no pixel, or only NaN" if masked else "every pixel is NaN"
+    return f"{what}; give at least one pixel that counts"
 
 
 def _count_bytes(rows: Rows, n_threads: int) -> ColorTable | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -54,17 +55,81 @@ def histogram(
     """
     if nan not in ("error", "ignore"):
         raise ParameterError(f"nan is {nan!r}; use 'error' or 'ignore'")
+    return count_part(image, mask=mask, threads=threads).checked(nan)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a part of an image adds to its histogram, if it adds anything; `a + b` merges.
+
+    Parameters
+    ----------
+    histogram : Histogram
+        Of the finite voxels that count; without any level if there are none.
+    n_infinite : int
+        How many voxels are infinite.
+    """
+
+    histogram: Histogram
+    n_infinite: int
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.histogram + other.histogram, self.n_infinite + other.n_infinite)
+
+    def checked(self, nan: Literal["error", "ignore"]) -> Histogram:
+        """Return the histogram of the whole.
+
+        Parameters
+        ----------
+        nan : {"error", "ignore"}
+            Whether NaN voxels are refused.
+
+        Returns
+        -------
+        Histogram
+            With at least one level.
+
+        Raises
+        ------
+        DataError
+            If no voxel is left to count, or there are infinite or unwanted NaN voxels.
+        """
+        counted = self.histogram
+        if self.n_infinite:
+            raise DataError(
+                f"the image has {self.n_infinite} infinite voxels; mask them or replace them by finite values"
+            )
+        if counted.n_nan and nan == "error":
+            raise DataError(
+                f"the image has {counted.n_nan} NaN voxels; use nan='ignore' (--nan ignore) to leave them out"
+            )
+        if counted.n_levels == 0:
+            what = "every voxel is NaN" if counted.n_nan else "the mask leaves no voxel"
+            raise DataError(f"{what}; give at least one voxel that counts")
+        return counted
+
+
+def count_part(image: ArrayLike, *, mask: ArrayLike | None = None, threads: int | None = None) -> Tally:
+    """Count a part of an image, of which nothing may be left.
+
+    Parameters
+    ----------
+    image : array_like
+        As `histogram` takes it.
+    mask : array_like of bool or int, optional
+        Of the part's shape.
+    threads : int, optional
+        How many threads to use.
+
+    Returns
+    -------
+    Tally
+        To be merged with those of other parts.
+    """
     voxels = as_voxels(image, mask)
     n_threads = count_threads(threads)
     counted, n_infinite = _tally(voxels, n_threads) if voxels.dtype.itemsize <= 2 else _count_bins(voxels, n_threads)
-    if n_infinite:
-        raise DataError(f"the image has {n_infinite} infinite voxels; mask them or replace them by finite values")
-    if counted.n_nan and nan == "error":
-        raise DataError(f"the image has {counted.n_nan} NaN voxels; use nan='ignore' (--nan ignore) to leave them out")
-    if counted.n_levels == 0:
-        what = "every voxel is NaN" if counted.n_nan else "the mask leaves no voxel"
-        raise DataError(f"{what}; give at least one voxel that counts")
-    return counted
+    return Tally(counted, n_infinite)
 
 
 def _tally(voxels: Voxels, n_threads: int) -> tuple[Histogram, int]:

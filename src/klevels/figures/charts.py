@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from klevels.core.levels import Levels
+from klevels.core.phase_colors import NOISE
 from klevels.figures.bins import rebin
-from klevels.figures.colors import IGNORED, NOISE, hex_color
+from klevels.figures.colors import IGNORED, hex_color
 from klevels.figures.style import LINE, SMALL, size_of
 
 if TYPE_CHECKING:

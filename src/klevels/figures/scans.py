@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
+from klevels.core.phase_colors import phase_colors
 from klevels.errors import ParameterError
 from klevels.figures.charts import draw_histogram, draw_legend, legend_height
 from klevels.figures.clouds import draw_cloud
-from klevels.figures.colors import phase_colors
 from klevels.figures.layout import GAP, PAGE_WIDTH, inset, page_of_pictures
 from klevels.figures.photos import original_of
 from klevels.figures.pictures import draw_gray, draw_phases, draw_photo

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from klevels.core.phase_colors import phase_colors
 from klevels.errors import DataError, ParameterError
 from klevels.figures.charts import draw_histogram, draw_legend, draw_path, legend_height
-from klevels.figures.colors import phase_colors
 from klevels.figures.layout import COLUMN_WIDTH, PAGE_WIDTH, Page, inset, page_of_pictures, page_of_strips, write_letter
 from klevels.figures.pictures import draw_gray, draw_phases
 from klevels.figures.planes import Plane, as_image, gray_limits, gray_values, planes_of

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from klevels.errors import ParameterError, ReadError
 from klevels.image import AXES, Image
+from klevels.io.reader import Reader
+from klevels.lazy import MappedArray
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
@@ -70,6 +72,33 @@ def read(path: Path) -> Image:
         array = np.empty(shape, dtype, order="F" if fortran_order else "C")
         _fill(path, array, stream)
     return Image(array, axes, facts.get("spacing"), facts.get("unit"), {"format": facts["format"]})
+
+
+def open(path: Path) -> Image:
+    """Open an NPY, whose values are read when they are needed, or read an NPZ.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Image
+        What `read` returns: over the file if it is an NPY, in memory if it is an NPZ.
+
+    Raises
+    ------
+    ReadError
+        As `read`.
+    """
+    with _opened(path) as (stream, n_bytes, facts):
+        if facts["format"] == "NPY":
+            shape, fortran_order, dtype = _header(path, stream, n_bytes)
+            axes = _axes(path, shape, facts)
+            data = MappedArray(path, shape, dtype, stream.tell(), "F" if fortran_order else "C")
+            return Image(data, axes, meta={"format": "NPY"})
+    return read(path)
 
 
 def describe(path: Path) -> dict[str, object]:
@@ -249,3 +278,12 @@ def _fill(path: Path, array: NDArray[Any], stream: IO[bytes]) -> None:
         n_read += len(block)
     if stream.read(1):  # reaching the end is also what makes zipfile compare the checksum
         raise ReadError(f"{path}: holds more bytes than its shape {array.shape} takes; copy or export it again")
+
+
+READER = Reader(
+    name=NAME,
+    sniff=lambda _, head: sniff(head),
+    open=lambda path, _: open(path),
+    read=lambda path, _: read(path),
+    describe=lambda path, _: describe(path),
+)

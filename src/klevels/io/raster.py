@@ -13,8 +13,9 @@ from klevels.image import Image
 from klevels.io import gif, png
 from klevels.io.png_write import write
 from klevels.io.raster_decode import decode
+from klevels.io.reader import Reader
 
-__all__ = ["NAME", "SUFFIXES", "describe", "read", "sniff", "write"]
+__all__ = ["NAME", "READER", "SUFFIXES", "describe", "read", "sniff", "write"]
 
 NAME = "PNG, JPEG, BMP, GIF"
 SUFFIXES = (".png",)
@@ -194,3 +195,11 @@ def _without_opaque_alpha(samples: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     if has_alpha and (samples[..., -1] == np.iinfo(samples.dtype).max).all():
         return samples[..., :-1], False
     return samples, has_alpha
+
+
+READER = Reader(
+    name=NAME,
+    sniff=lambda _, head: sniff(head),
+    open=lambda path, access: read(path, access.frame),
+    describe=lambda path, _: describe(path),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +11,27 @@ from numpy.typing import NDArray
 
 from klevels.image import Image
 from klevels.io import icc
+from klevels.io.reader import Reader
+from klevels.io.tiff_channels import Channels, find_channels, n_channels, needs_pixels
 from klevels.io.tiff_checks import NAMES, check_bomb, check_chain, refusing
-from klevels.io.tiff_colors import PALETTE, n_channels, palette, to_colors, upright
+from klevels.io.tiff_colors import lookup, to_colors, upright
 from klevels.io.tiff_decode import decode
+from klevels.io.tiff_lazy import chunks_of, samples_of, values_of
 from klevels.io.tiff_meaning import Meaning, find_meaning
-from klevels.io.tiff_pages import Pages, dtype_of, read_pages, stacked
+from klevels.io.tiff_pages import PALETTE, Pages, read_pages, stacked
+from klevels.io.tiff_segments import dtype_of
 from klevels.io.tiff_write import write
+from klevels.lazy import LazyArray
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["NAME", "SUFFIXES", "describe", "read", "sniff", "write"]
+__all__ = ["NAME", "READER", "SUFFIXES", "describe", "open", "read", "sniff", "write"]
 
 NAME = "TIFF"
 SUFFIXES = (".tif", ".tiff")
+
+SMALL_BYTES = 1 << 28  # an image whose pixels decide what its channels are is read at once, not twice, up to this
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -44,13 +52,16 @@ def sniff(head: bytes) -> bool:
     return head[:4] in _SIGNATURES
 
 
-def read(path: Path) -> Image:
+def read(path: Path, missing: float | None = None) -> Image:
     """Read a TIFF file.
 
     Parameters
     ----------
     path : Path
         A file that `sniff` knows.
+    missing : float, optional
+        The gray level of strips and tiles that are not there (their offset or size is 0), in every channel. Without it
+        they are an error.
 
     Returns
     -------
@@ -70,31 +81,76 @@ def read(path: Path) -> Image:
     See Also
     --------
     klevels.io.tiff_meaning.find_meaning : where the voxel size comes from.
-    klevels.io.tiff_colors.to_colors : what becomes of extra samples.
+    klevels.io.tiff_channels.find_channels : what becomes of extra samples.
     """
     from tifffile import TiffFile
 
     with refusing(path):
         check_chain(path)
         with TiffFile(path) as tif:
-            pages, meaning = _plan(tif, path)
-            values, meta = to_colors(decode(pages, path), pages.first, all_count=meaning.has_channels)
-            return _as_image(values, pages, meaning, meta)
+            pages, meaning = _plan(tif, path, missing)
+            samples = decode(pages, path)
+            channels = find_channels([samples], pages.first, all_count=meaning.has_channels)
+            values = upright(to_colors(samples, pages.first, channels.kept), _orientation(pages.first))
+            return _as_image(values if meaning.is_volume else values[0], pages, meaning, channels)
 
 
-def describe(path: Path) -> dict[str, object]:
+def open(path: Path, missing: float | None = None) -> Image:
+    """Open a TIFF file: its strips and tiles are read when a part of the image needs them.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `sniff` knows.
+    missing : float, optional
+        As in `read`.
+
+    Returns
+    -------
+    Image
+        What `read` returns, over a `LazyArray`; in memory where the image does not stand upright in the file, or is
+        small and its pixels decide which samples are channels.
+
+    Raises
+    ------
+    ReadError
+        If `read` refuses the file for any reason but damaged pixels; those are found when they are read.
+
+    Notes
+    -----
+    Of an image with alpha that is not small, pages are decoded until one is found that is not opaque.
+    """
+    from tifffile import TiffFile
+
+    with refusing(path):
+        check_chain(path)
+        with TiffFile(path) as tif:
+            pages, meaning = _plan(tif, path, missing)
+            needs_all = needs_pixels(pages.first, all_count=meaning.has_channels)
+            if _orientation(pages.first) == 1 and (not needs_all or pages.n_bytes > SMALL_BYTES):
+                samples = samples_of(pages, path)
+                channels = find_channels(_parts(samples), pages.first, all_count=meaning.has_channels)
+                values = values_of(samples, pages, channels.kept, is_volume=meaning.is_volume)
+                return _as_image(values, pages, meaning, channels)
+    return read(path, missing)
+
+
+def describe(path: Path, missing: float | None = None) -> dict[str, object]:
     """Return facts about a TIFF file, without decoding its pixels.
 
     Parameters
     ----------
     path : Path
         A file that `sniff` knows.
+    missing : float, optional
+        As in `read`.
 
     Returns
     -------
     dict
         ``format``, ``shape``, ``axes``, ``dtype``, ``spacing``, ``unit``, ``compression``, ``bytes`` (in memory),
-        ``file_bytes``, ``bits`` and ``n_pages``. An alpha channel counts, though `read` leaves it out if it is opaque.
+        ``file_bytes``, ``chunks``, ``bits`` and ``n_pages``. An alpha channel counts, though `read` leaves it out if it
+        is opaque.
 
     Raises
     ------
@@ -106,13 +162,15 @@ def describe(path: Path) -> dict[str, object]:
     with refusing(path):
         check_chain(path)
         with TiffFile(path) as tif:
-            pages, meaning = _plan(tif, path)
+            pages, meaning = _plan(tif, path, missing)
             page = pages.first
             channels = n_channels(page, all_count=meaning.has_channels)
-            dtype = palette(page).dtype if page.photometric == PALETTE else dtype_of(page)
+            tail = (channels,) * bool(channels)
+            dtype = lookup(page).dtype if page.photometric == PALETTE else dtype_of(page)
             plane = (page.imagelength, page.imagewidth)
             plane = plane[::-1] if _is_turned(page) else plane
-            shape = (pages.n_pages,) * meaning.is_volume + plane + (channels,) * bool(channels)
+            shape = (pages.n_pages,) * meaning.is_volume + plane + tail
+            chunks = shape if _orientation(page) != 1 else (*chunks_of(pages)[not meaning.is_volume : 3], *tail)
             return {
                 "format": NAME,
                 "shape": shape,
@@ -123,14 +181,15 @@ def describe(path: Path) -> dict[str, object]:
                 "compression": NAMES[int(page.compression)],
                 "bytes": math.prod(shape) * dtype.itemsize,
                 "file_bytes": path.stat().st_size,
+                "chunks": chunks,
                 "bits": page.bitspersample,
                 "n_pages": len(tif.pages),
             }
 
 
-def _plan(tif: TiffFile, path: Path) -> tuple[Pages, Meaning]:
+def _plan(tif: TiffFile, path: Path, missing: float | None) -> tuple[Pages, Meaning]:
     """Check all that can be checked without decoding."""
-    pages = read_pages(tif, path)
+    pages = read_pages(tif, path, missing)
     meaning = find_meaning(pages.first, pages.n_pages)
     if meaning.n_planes > pages.n_pages:
         pages = stacked(pages, meaning.n_planes, path)
@@ -140,17 +199,23 @@ def _plan(tif: TiffFile, path: Path) -> tuple[Pages, Meaning]:
     return pages, meaning
 
 
-def _as_image(values: NDArray[Any], pages: Pages, meaning: Meaning, meta: dict[str, object]) -> Image:
-    """Name the axes, and turn the image upright."""
+def _parts(samples: LazyArray) -> Iterator[NDArray[Any]]:
+    """Give all samples, a few rows or tiles at a time."""
+    n_pages, length, _, _ = samples.shape
+    for number in range(n_pages):
+        for top in range(0, length, samples.chunks[1]):
+            yield samples[number : number + 1, top : top + samples.chunks[1]]
+
+
+def _as_image(values: Any, pages: Pages, meaning: Meaning, channels: Channels) -> Image:
+    """Name the axes."""
     page = pages.first
-    values = upright(values, _orientation(page))
-    meta = {"format": NAME, "compression": NAMES[int(page.compression)], "bits": page.bitspersample} | meta
+    meta = {"format": NAME, "compression": NAMES[int(page.compression)], "bits": page.bitspersample} | channels.meta
     meta |= icc.as_meta(page.tags.valueof(34675))
     if meaning.spacing_yx is not None:
         meta |= {"spacing_yx": meaning.spacing_yx, "unit_yx": meaning.unit_yx}
-    axes = _axes(meaning, has_channels=values.ndim == 4)
-    data = values if meaning.is_volume else values[0]
-    return Image(data, axes, _spacing(meaning, page), meaning.unit, meta)
+    axes = _axes(meaning, has_channels=values.ndim > 2 + meaning.is_volume)
+    return Image(values, axes, _spacing(meaning, page), meaning.unit, meta)
 
 
 def _axes(meaning: Meaning, *, has_channels: bool) -> str:
@@ -171,3 +236,13 @@ def _spacing(meaning: Meaning, page: TiffPage) -> tuple[float, ...] | None:
         return meaning.spacing
     *z, y, x = meaning.spacing
     return (*z, x, y)
+
+
+READER = Reader(
+    name=NAME,
+    sniff=lambda _, head: sniff(head),
+    open=lambda path, access: open(path, access.missing),
+    read=lambda path, access: read(path, access.missing),
+    describe=lambda path, access: describe(path, access.missing),
+    takes=("missing",),
+)

@@ -73,7 +73,7 @@ def refusing(path: Path) -> Iterator[None]:
         if complaints.first:
             raise ReadError(f"is a damaged TIFF file ({complaints.first}); save it again with the program that made it")
     except ReadError as error:
-        raise ReadError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
     except (KlevelsError, MemoryError):
         raise
     except Exception as error:  # tifffile and the codecs answer damage with nearly every exception there is
@@ -173,7 +173,13 @@ def check_page(page: Any) -> None:
 
 
 def check_segments(
-    page: Any, offsets: NDArray[np.int64], counts: NDArray[np.int64], expected: NDArray[np.int64], size: int
+    page: Any,
+    offsets: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    expected: NDArray[np.int64],
+    size: int,
+    *,
+    may_miss: bool = False,
 ) -> None:
     """Refuse segments that are missing, outside the file, or too short for what they must hold.
 
@@ -187,6 +193,8 @@ def check_segments(
         Their decoded sizes in bytes.
     size : int
         How many bytes the file has.
+    may_miss : bool, default False
+        Whether segments may have an offset or a size of 0: they are not there.
 
     Raises
     ------
@@ -198,10 +206,11 @@ def check_segments(
         short = expected // math.ceil(width / 8) > 8 * counts  # a row takes a bit at least
     else:
         short = expected > MAX_RATIO[int(page.compression)] * counts
+    is_missing = (offsets == 0) | (counts == 0)
     for wrong, what in (
-        ((offsets == 0) | (counts == 0), "is missing"),
-        (offsets + counts > size, f"reaches beyond the end of the file ({size} bytes)"),
-        (short, "is too short"),
+        (is_missing if not may_miss else np.zeros_like(is_missing), "is missing"),
+        ((offsets + counts > size) & ~is_missing, f"reaches beyond the end of the file ({size} bytes)"),
+        (short & ~is_missing, "is too short"),
     ):
         if wrong.any():
             number, segment = np.argwhere(wrong)[0]

@@ -1,4 +1,4 @@
-"""Decode the checked pages of a TIFF file into one array, with nothing missing."""
+"""Decode the checked pages of a TIFF file, whole or a strip or tile at a time, with nothing missing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from klevels.errors import ReadError
 from klevels.io.tiff_checks import CCITT, JPEG, T4
-from klevels.io.tiff_pages import Pages, dtype_of, is_plain, segment_bytes
+from klevels.io.tiff_pages import Pages
+from klevels.io.tiff_segments import dtype_of, is_plain, place_of, segment_bytes, segment_shape
 
 SEGMENTS_A_TASK = 32  # enough work to outweigh handing it to a thread
 CCITT_PADS = (b"\xff", b"\x55", b"\xaa", b"\x88")
@@ -39,22 +40,23 @@ def decode(pages: Pages, path: Path) -> NDArray[Any]:
     ReadError
         If a strip or tile does not decode to exactly what it must hold.
     """
-    if is_plain(pages.first):
+    if is_plain(pages.first) and pages.fill is None:
         return _read_plain(pages, path)
     out = np.empty(pages.shape, dtype_of(pages.first))
     pages.first.init_decode()  # before threads race for it
-    n_segments = pages.offsets.size
-    starts = range(0, n_segments, SEGMENTS_A_TASK if n_segments > SEGMENTS_A_TASK * _n_workers() else 1)
-    spans = list(zip(pages.offsets.ravel().tolist(), pages.counts.ravel().tolist(), strict=True))
+    n_pages, n_segments = pages.offsets.shape
+    n_all = n_pages * n_segments
+    starts = range(0, n_all, SEGMENTS_A_TASK if n_all > SEGMENTS_A_TASK * _n_workers() else 1)
     with path.open("rb") as file, ThreadPoolExecutor(_n_workers()) as pool:
         lock = threading.Lock()
 
         def work(start: int) -> None:
-            stop = start + starts.step
+            indices = [divmod(index, n_segments) for index in range(start, min(start + starts.step, n_all))]
             with lock:
-                encoded = [_read_span(file, *span) for span in spans[start:stop]]
-            for index, data in enumerate(encoded, start):
-                _decode_segment(pages, index, data, out)
+                encoded = [read_segment(pages, number, segment, file) for number, segment in indices]
+            for (number, segment), data in zip(indices, encoded, strict=True):
+                place = place_of(pages.first, segment)
+                out[number, place.rows, place.columns, place.samples] = decode_segment(pages, number, segment, data)
 
         try:
             for _ in pool.map(work, starts):
@@ -62,9 +64,80 @@ def decode(pages: Pages, path: Path) -> NDArray[Any]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if pages.first.predictor == 2:
-        _wrap(out, pages.first.bitspersample)
     return out
+
+
+def read_segment(pages: Pages, number: int, segment: int, file: IO[bytes]) -> bytes:
+    """Return the encoded bytes of a strip or tile.
+
+    Parameters
+    ----------
+    pages : Pages
+        As checked by `read_pages`.
+    number, segment : int
+        Which page, and which strip or tile of it, counted from 0.
+    file : binary file
+        The file they lie in.
+
+    Returns
+    -------
+    bytes
+        None of one that is to be filled.
+
+    Raises
+    ------
+    ReadError
+        If the file ends before it.
+    """
+    n_bytes = int(pages.counts[number, segment])
+    file.seek(int(pages.offsets[number, segment]))
+    data = file.read(n_bytes)
+    if len(data) != n_bytes:
+        raise ReadError("became shorter while it was read; try again")
+    return data
+
+
+def decode_segment(pages: Pages, number: int, segment: int, data: bytes) -> NDArray[Any]:
+    """Decode a strip or tile.
+
+    Parameters
+    ----------
+    pages : Pages
+        As checked by `read_pages`; ``pages.first.init_decode()`` was called, if there are several threads.
+    number, segment : int
+        Which page, and which strip or tile of it, counted from 0.
+    data : bytes
+        What `read_segment` returns.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns, samples)
+        As far as it lies in the image, in native byte order. What is to be filled is.
+
+    Raises
+    ------
+    ReadError
+        If it does not decode to exactly what it must hold.
+    """
+    page, place = pages.first, place_of(pages.first, segment)
+    if not data:
+        return np.full(place.shape, pages.fill, dtype_of(page))
+    if page.compression == JPEG:
+        _check_jpeg(data, page)
+    try:
+        values = _decode_bytes(pages, number, segment, data)
+    except MemoryError:
+        raise
+    except Exception as error:  # codecs answer damage with exceptions of many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise _damaged(segment, number, reason) from error
+    rows, columns, _ = place.shape
+    if values.shape[0] < rows or values.shape[1] < columns:
+        raise _damaged(segment, number, f"{len(values)} of {rows} rows are there")
+    if page.compression in CCITT and not _is_complete(pages, number, segment, data, values):
+        raise _damaged(segment, number, "its last rows are missing")
+    values = values[:rows, :columns]
+    return _wrapped(values, page.bitspersample) if page.predictor == 2 else values
 
 
 def _n_workers() -> int:
@@ -103,43 +176,12 @@ def _fill(file: Any, target: NDArray[np.uint8]) -> None:
         done += n_bytes
 
 
-def _read_span(file: Any, offset: int, n_bytes: int) -> bytes:
-    """Return the encoded bytes of one strip or tile."""
-    file.seek(offset)
-    data: bytes = file.read(n_bytes)
-    if len(data) != n_bytes:
-        raise ReadError("became shorter while it was read; try again")
-    return data
-
-
-def _decode_segment(pages: Pages, index: int, data: bytes, out: NDArray[Any]) -> None:
-    """Decode one strip or tile and put it in its place."""
-    number, segment = divmod(index, pages.offsets.shape[1])
+def _decode_bytes(pages: Pages, number: int, segment: int, data: bytes) -> NDArray[Any]:
+    """Return the rows, columns and samples of a segment; short data are an error."""
     page = pages.first
-    if page.compression == JPEG:
-        _check_jpeg(data, page)
-    try:
-        decoded = _decode_bytes(pages, number, segment, data)
-    except MemoryError:
-        raise
-    except Exception as error:  # codecs answer damage with exceptions of many kinds
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _damaged(segment, number, reason) from error
-    values, (plane, _, top, left, _), _ = decoded
-    rows = min(values.shape[1], page.imagelength - top)
-    columns = min(values.shape[2], page.imagewidth - left)
-    height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    if rows < min(height, page.imagelength - top) or columns < min(width, page.imagewidth - left):
-        raise _damaged(segment, number, f"{rows} of {height} rows are there")
-    if page.compression in CCITT and not _is_complete(pages, number, segment, data, values):
-        raise _damaged(segment, number, "its last rows are missing")
-    samples = slice(plane, plane + 1) if page.planarconfig == 2 else slice(None)
-    out[number, top : top + rows, left : left + columns, samples] = values[0, :rows, :columns]
-
-
-def _decode_bytes(pages: Pages, number: int, segment: int, data: bytes) -> Any:
-    """Return the values of a segment, where they belong, and their shape; short data are an error."""
-    return pages.first.decode(data, segment, jpegtables=pages.jpegtables[number], jpegheader=pages.first.jpegheader)
+    values = page.decode(data, segment, jpegtables=pages.jpegtables[number], jpegheader=page.jpegheader)[0]
+    rows: NDArray[Any] = values[0]
+    return rows
 
 
 def _damaged(segment: int, number: int, reason: str) -> ReadError:
@@ -152,7 +194,7 @@ def _check_jpeg(data: bytes, page: Any) -> None:
     """Refuse a JPEG stream that is cut off (decoders fill it with gray) or larger than its strip or tile."""
     if b"\xff\xd9" not in data[-64:]:
         raise ReadError("a JPEG strip or tile is cut off: its end marker is missing; copy or save the file again")
-    height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    height, width = segment_shape(page)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     position = 2
     while position + 10 <= len(data) and data[position] == 0xFF:
@@ -176,12 +218,12 @@ def _is_complete(pages: Pages, number: int, segment: int, data: bytes, values: N
     The decoder fills rows that are missing with white, and says nothing. But it goes on reading as long as rows are
     missing: what follows the data shows in the image then, and only then.
     """
-    if pages.first.compression == T4 and not _has_all_line_ends(data, values.shape[1], pages.first.fillorder):
+    if pages.first.compression == T4 and not _has_all_line_ends(data, len(values), pages.first.fillorder):
         return False
     n_bytes = int(segment_bytes(pages.first)[segment]) * 2 + 64
     for pad in CCITT_PADS:
         try:
-            padded = _decode_bytes(pages, number, segment, data + pad * n_bytes)[0]
+            padded = _decode_bytes(pages, number, segment, data + pad * n_bytes)
         except Exception:  # the pad was read as data, and made no sense
             return False
         if not np.array_equal(padded, values):
@@ -200,7 +242,9 @@ def _has_all_line_ends(data: bytes, n_rows: int, fillorder: int) -> bool:
     return n_line_ends == 0 or n_line_ends >= n_rows - (not is_line_end[0])
 
 
-def _wrap(out: NDArray[Any], bits: int) -> None:
+def _wrapped(values: NDArray[Any], bits: int) -> NDArray[Any]:
     """Undo the overflow of summed differences into bits that the samples do not have, such as the 13th of 12."""
-    if out.dtype.kind == "u" and bits != 8 * out.itemsize:
-        out &= out.dtype.type((1 << bits) - 1)
+    if values.dtype.kind == "u" and bits != 8 * values.itemsize:
+        own: NDArray[Any] = values & values.dtype.type((1 << bits) - 1)
+        return own
+    return values

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from klevels.errors import ReadError
 from klevels.io.tiff_checks import check_page, check_segments
+from klevels.io.tiff_segments import dtype_of, is_plain, n_segments, segment_bytes
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
+
+MINISWHITE, PALETTE = 0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,15 @@ class Pages:
         Where in the file each strip or tile begins, and its encoded size in bytes.
     jpegtables : tuple of bytes or None
         One for each page.
+    fill : int or float, optional
+        The sample that stands for strips and tiles that are not there, whose count is 0. None: all are there.
     """
 
     first: Any
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     jpegtables: tuple[bytes | None, ...]
+    fill: float | None = None
 
     @property
     def n_pages(self) -> int:
@@ -52,7 +58,7 @@ class Pages:
         return math.prod(self.shape) * dtype_of(self.first).itemsize
 
 
-def read_pages(tif: TiffFile, path: Path) -> Pages:
+def read_pages(tif: TiffFile, path: Path, missing: float | None = None) -> Pages:
     """Collect the full-resolution pages and check them.
 
     Parameters
@@ -61,6 +67,8 @@ def read_pages(tif: TiffFile, path: Path) -> Pages:
         The open file.
     path : Path
         The same file.
+    missing : float, optional
+        The gray level of strips and tiles that are not there. Without it they are an error.
 
     Returns
     -------
@@ -73,7 +81,9 @@ def read_pages(tif: TiffFile, path: Path) -> Pages:
         If pages differ, a size is impossible, or data are missing.
     """
     first: Any = None
-    offsets, counts, tables = [], [], []
+    offsets, counts = [], []
+    tables: list[bytes | None] = []
+    known: dict[bytes | None, bytes | None] = {}  # thousands of pages share one table
     for number, page in enumerate(tif.pages, 1):
         if is_reduced(page):
             continue
@@ -86,14 +96,16 @@ def read_pages(tif: TiffFile, path: Path) -> Pages:
                 f" ({_layout(first)[:4]}); save pages of one kind to a file of their own"
             )
         page_offsets, page_counts = _segments(page, number)
-        offsets.append(page_offsets)
-        counts.append(page_counts)
-        tables.append(page.jpegtables)
+        offsets.append(np.array(page_offsets, np.int64))
+        counts.append(np.array(page_counts, np.int64))
+        tables.append(known.setdefault(page.jpegtables, page.jpegtables))
     if first is None:
         raise ReadError("holds no image of full resolution; give the original file")
-    pages = Pages(first, np.array(offsets, np.int64), np.array(counts, np.int64), tuple(tables))
-    check_segments(first, pages.offsets, pages.counts, segment_bytes(first), path.stat().st_size)
-    return pages
+    where, n_bytes = np.stack(offsets), np.stack(counts)
+    n_bytes[where == 0] = 0
+    fill = None if missing is None or n_bytes.all() else _fill(first, missing)
+    check_segments(first, where, n_bytes, segment_bytes(first), path.stat().st_size, may_miss=fill is not None)
+    return Pages(first, where, n_bytes, tuple(tables), fill)
 
 
 def stacked(pages: Pages, n_planes: int, path: Path) -> Pages:
@@ -122,7 +134,7 @@ def stacked(pages: Pages, n_planes: int, path: Path) -> Pages:
     step = int(sizes.sum())
     size = path.stat().st_size
     start = int(pages.offsets[0, 0])
-    is_gapless = bool((pages.offsets[0] == start + np.cumsum(sizes) - sizes).all())
+    is_gapless = pages.fill is None and bool((pages.offsets[0] == start + np.cumsum(sizes) - sizes).all())
     if pages.n_pages != 1 or not is_plain(pages.first) or not is_gapless or start + n_planes * step > size:
         raise ReadError(
             f"notes {n_planes} slices of {step} bytes but has {pages.n_pages} page and {size} bytes;"
@@ -130,23 +142,6 @@ def stacked(pages: Pages, n_planes: int, path: Path) -> Pages:
         )
     offsets = pages.offsets + step * np.arange(n_planes, dtype=np.int64)[:, np.newaxis]
     return Pages(pages.first, offsets, np.repeat(pages.counts, n_planes, axis=0), pages.jpegtables * n_planes)
-
-
-def is_plain(page: Any) -> bool:
-    """Tell whether the samples of a strip lie in the file as they lie in memory, but for the order of bytes.
-
-    Parameters
-    ----------
-    page : TiffPage
-        A checked page.
-
-    Returns
-    -------
-    bool
-        False if they are compressed, packed, in tiles, or need any other decoding.
-    """
-    is_stored = page.compression == 1 and page.predictor == 1 and page.fillorder == 1 and not page.is_tiled
-    return is_stored and bool(page.bitspersample == 8 * dtype_of(page).itemsize)
 
 
 def is_reduced(page: Any) -> bool:
@@ -163,47 +158,6 @@ def is_reduced(page: Any) -> bool:
         True if its NewSubfileType says "reduced resolution".
     """
     return bool(page.subfiletype & 1)
-
-
-def dtype_of(page: Any) -> np.dtype[Any]:
-    """Return the dtype of a page's samples in memory.
-
-    Parameters
-    ----------
-    page : TiffPage
-        A checked page.
-
-    Returns
-    -------
-    dtype
-        Of native byte order: bool for one bit, the next larger integer for an odd number of bits.
-    """
-    dtype: np.dtype[Any] = np.dtype(page.dtype).newbyteorder("=")
-    return dtype
-
-
-def segment_bytes(page: Any) -> NDArray[np.int64]:
-    """Return how many bytes each strip or tile of a page takes when decompressed.
-
-    Parameters
-    ----------
-    page : TiffPage
-        A checked page.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_segments,)
-        Rows are padded to whole bytes. Tiles at the edge count in full.
-    """
-    samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    if page.is_tiled:
-        rows, width = np.full(_n_segments(page), page.tilelength, np.int64), page.tilewidth
-    else:
-        tops = np.arange(0, page.imagelength, page.rowsperstrip, dtype=np.int64)
-        rows, width = np.minimum(page.rowsperstrip, page.imagelength - tops), page.imagewidth
-        rows = np.resize(rows, _n_segments(page))  # the same for each plane
-    n_bytes: NDArray[np.int64] = rows * math.ceil(width * samples * page.bitspersample / 8)
-    return n_bytes
 
 
 def _layout(page: Any) -> tuple[Any, ...]:
@@ -229,7 +183,7 @@ def _layout(page: Any) -> tuple[Any, ...]:
 
 def _segments(page: Any, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return offsets and byte counts as they stand in the file."""
-    needed = _n_segments(page)
+    needed = n_segments(page)
     found = []
     for name, tiled, strip in (("offsets", 324, 273), ("byte counts", 325, 279)):
         # Early libtiff put the offsets of tiles into the tags for strips.
@@ -245,11 +199,20 @@ def _segments(page: Any, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]
     return found[0], found[1]
 
 
-def _n_segments(page: Any) -> int:
-    """Return how many strips or tiles a page has, over all its planes."""
-    planes = 1 if page.planarconfig == 1 else page.samplesperpixel
-    if page.is_tiled:
-        n_segments = math.ceil(page.imagelength / page.tilelength) * math.ceil(page.imagewidth / page.tilewidth)
-    else:
-        n_segments = math.ceil(page.imagelength / page.rowsperstrip)
-    return int(n_segments * planes)
+def _fill(page: Any, missing: float) -> float:
+    """Return the sample that a gray level is stored as."""
+    dtype, bits = dtype_of(page), page.bitspersample
+    if page.photometric == PALETTE:
+        raise ReadError("has a palette and strips or tiles that are missing, which have no color; save it again whole")
+    is_float = dtype.kind == "f"
+    high = float(np.finfo(dtype).max) if is_float else (1 << (bits - (dtype.kind == "i"))) - 1
+    low = -high if is_float else -high - 1 if dtype.kind == "i" else 0
+    is_held = low <= missing <= high and (is_float or missing == int(missing))
+    if not is_held and (math.isfinite(missing) or not is_float):
+        raise ReadError(
+            f"strips or tiles are missing, and are to be {missing:g}, but {dtype} of {bits} bits holds {low:g} to"
+            f" {high:g}; give one of those"
+        )
+    if is_float:
+        return missing
+    return high - int(missing) if page.photometric == MINISWHITE else int(missing)

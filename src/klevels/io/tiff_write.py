@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from klevels.errors import ParameterError
 from klevels.image import Image
 from klevels.io import icc
+from klevels.io.raw_sink import flat_sink, n_bytes
 from klevels.io.tiff_meaning import SOFTWARE
 
 IMAGEJ = ("uint8", "uint16", "float32")  # the gray values of ImageJ
@@ -51,35 +53,74 @@ def write(path: Path, image: Image) -> None:
     pixel, the first of them gray and the others of unspecified kind, which viewers show one by one or leave out.
     meta["icc_profile"] is embedded where it suits the colors.
     """
+    if image.dtype == bool:
+        _write(path, image, np.asarray(image.data))
+        return
+    sink = flat_sink(path, image, path, allocate(path, image))
+    sink.write(tuple(slice(0, n) for n in image.shape), np.asarray(image.data))
+
+
+def allocate(path: Path, image: Image) -> int:
+    """Write all of a TIFF file but the values, and leave room for them.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; what is there is replaced.
+    image : Image
+        As `write` takes it; its values are not looked at.
+
+    Returns
+    -------
+    int
+        Where the values begin, in bytes: little-endian, in the order of the axes, without a gap.
+
+    Raises
+    ------
+    ParameterError
+        If TIFF cannot hold the image, or, of bool, holds it as single bits.
+    """
+    if image.dtype == bool:
+        raise ParameterError("the dtype is bool, which TIFF holds as single bits; convert it to uint8")
+    return _write(path, image, None)
+
+
+def _write(path: Path, image: Image, data: NDArray[Any] | None) -> int:
+    """Write a file; without data, leave room for them. Return where they begin."""
     import tifffile
 
-    data = np.asarray(image.data)
     _check(image)
     has_channels = image.axes.endswith("c")
-    n_channels = data.shape[-1] if has_channels else 1
+    n_channels = image.shape[-1] if has_channels else 1
     has_alpha = has_channels and bool(image.meta.get("alpha"))
-    is_rgb = n_channels - has_alpha in (3, 4) and n_channels <= 4 and data.dtype.name in RGB_TYPES
+    is_rgb = n_channels - has_alpha in (3, 4) and n_channels <= 4 and image.dtype.name in RGB_TYPES
     extra = [0] * (n_channels - (3 if is_rgb else 1))
     if has_alpha:
         extra[-1] = 1 if image.meta.get("premultiplied") else 2
     options: dict[str, Any] = {
+        "shape": image.shape,
+        "dtype": image.dtype.newbyteorder("<"),
         "photometric": "rgb" if is_rgb else "minisblack",
         "planarconfig": "contig" if has_channels else None,
         "extrasamples": extra or None,
         "iccprofile": icc.to_embed(image, n_channels - has_alpha),
         "software": f"{SOFTWARE} {json.dumps({'axes': image.axes, 'spacing': image.spacing, 'unit': image.unit})}",
         "byteorder": "<",
+        "metadata": None,
+        "returnoffset": True,
     }
     if _suits_imagej(image):
         *z, y, x = image.shape[: len(image.axes.replace("c", ""))]
-        hyperstack = data.reshape(1, *(z or [1]), 1, y, x, -1)  # of fewer axes, tifffile loses those of length 1
+        # Of fewer axes, tifffile loses those of length 1.
+        options["shape"] = (1, *(z or [1]), 1, y, x, 3 if has_channels else 1)
         options["metadata"] = {"axes": "TZCYXS"} | _imagej_calibration(image)
         options["resolution"] = None if image.spacing is None else (1 / image.spacing[-1], 1 / image.spacing[-2])
-        options["truncate"] = data.nbytes > ALL_PAGES_BYTES
-        tifffile.imwrite(path, hyperstack, imagej=True, **options)
-    else:
-        description = _ome_xml(image) if data.dtype.name in OME_TYPES else None
-        tifffile.imwrite(path, data, description=description, metadata=None, **options)
+        options["truncate"] = n_bytes(image) > ALL_PAGES_BYTES
+        options["imagej"] = True
+    elif image.dtype.name in OME_TYPES:
+        options["description"] = _ome_xml(image)
+    place = tifffile.imwrite(path, data, **options)
+    return 0 if place is None else int(place[0])
 
 
 def _check(image: Image) -> None:

@@ -1,0 +1,205 @@
+"""How much memory there is, and how large the blocks are that fit into it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from klevels.errors import ParameterError
+from klevels.lazy import Window
+
+BLOCK_BYTES = 1 << 26
+"""Blocks are no larger, whatever memory there is: beyond, nothing is gained, and a lost block costs more."""
+LEAST_MEMORY = 64 * 10**6
+COPIES = 4
+"""A block takes so many times its size at the peak: as it is stored, decoded, labeled, and encoded again."""
+UNKNOWN = 4 << 30
+"""What is taken for free where the system does not tell."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How an array is cut into blocks.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array.
+    block : tuple of int
+        Of a block; those at the end of an axis are smaller.
+    """
+
+    shape: tuple[int, ...]
+    block: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many blocks there are along each axis."""
+        return tuple(-(-n // b) for n, b in zip(self.shape, self.block, strict=True))
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks there are."""
+        return math.prod(self.counts)
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """The lengths of the blocks along each axis, as dask has it."""
+        return tuple(
+            (*[b] * (n // b), *([n % b] if n % b else [])) for n, b in zip(self.shape, self.block, strict=True)
+        )
+
+    def window(self, index: int) -> Window:
+        """Return which part of the array a block is.
+
+        Parameters
+        ----------
+        index : int
+            0 <= index < n_blocks, the last axis fastest.
+
+        Returns
+        -------
+        tuple of slice
+            One for each axis.
+        """
+        place = np.unravel_index(index, self.counts)
+        return tuple(
+            slice(int(i) * b, min(n, (int(i) + 1) * b)) for i, b, n in zip(place, self.block, self.shape, strict=True)
+        )
+
+
+def free_memory() -> int:
+    """Return how much memory this process can take without others being swapped out.
+
+    Returns
+    -------
+    int
+        In bytes: the least of what the system has available and what the control group of the process has left.
+    """
+    found = [n for n in (_available(), _left_in_group()) if n is not None]
+    return min(found) if found else UNKNOWN
+
+
+def parse_memory(text: str) -> int:
+    """Return a size that people write.
+
+    Parameters
+    ----------
+    text : str
+        Such as "8GB", "512 MB" or "2GiB"; a plain number is bytes. Units are powers of 1000, with an i of 1024.
+
+    Returns
+    -------
+    int
+        In bytes.
+
+    Raises
+    ------
+    ParameterError
+        If it is no size.
+    """
+    compact = text.strip().lower().removesuffix("b")
+    base = 1024 if compact.endswith("i") else 1000
+    compact = compact.removesuffix("i")
+    powers = {"k": 1, "m": 2, "g": 3, "t": 4}
+    power = powers.get(compact[-1:], 0)
+    try:
+        size = float(compact[:-1] if power else compact) * base**power
+    except ValueError:
+        size = math.nan
+    if not LEAST_MEMORY <= size < math.inf:
+        raise ParameterError(f"memory is {text!r}; give at least 64MB, such as 8GB")
+    return int(size)
+
+
+def fitting_grid(
+    shape: Sequence[int],
+    itemsize: int,
+    chunks: Sequence[int],
+    shards: Sequence[int] | None,
+    *,
+    memory: int,
+    n_workers: int,
+) -> Grid:
+    """Cut an array into blocks of whole chunks and whole shards that fit into memory.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    itemsize : int
+        Bytes of a value.
+    chunks : sequence of int
+        The pieces in which the array is stored.
+    shards : sequence of int, optional
+        The pieces in which the output is written, if there is one: no two blocks share one.
+    memory : int
+        What all blocks in work may take, in bytes.
+    n_workers : int
+        How many blocks are in work.
+
+    Returns
+    -------
+    Grid
+        Of blocks of at most 64 MB, unless one chunk is larger. Where chunks and shards do not fit each other, blocks
+        are of whole shards, and chunks between blocks are read more than once.
+
+    Raises
+    ------
+    ParameterError
+        If not even one chunk for each worker fits into memory.
+    """
+    limit = min(BLOCK_BYTES, memory // (COPIES * n_workers))
+    whole = shards is None
+    unit = _unit(shape, chunks, chunks if shards is None else shards)
+    if math.prod(unit) * itemsize > limit and not whole:
+        unit = tuple(min(s, n) for s, n in zip(shards or (), shape, strict=True))
+    decoded = math.prod(min(c, n) for c, n in zip(chunks, shape, strict=True))  # a chunk is read whole, or not at all
+    needed = max(math.prod(unit) * COPIES, decoded) * itemsize * n_workers
+    if needed > memory:
+        raise ParameterError(
+            f"memory is {memory >> 20} MB, but blocks of {' × '.join(map(str, unit))} voxels for {n_workers} workers "
+            f"take {needed >> 20} MB; allow more (--memory), or use fewer threads"
+        )
+    return Grid(tuple(shape), _grown(shape, unit, max(1, limit // itemsize)))
+
+
+def _unit(shape: Sequence[int], chunks: Sequence[int], shards: Sequence[int]) -> tuple[int, ...]:
+    return tuple(min(math.lcm(c, s), n) for n, c, s in zip(shape, chunks, shards, strict=True))
+
+
+def _grown(shape: Sequence[int], unit: Sequence[int], most: int) -> tuple[int, ...]:
+    """Return a multiple of the unit, longest along the last axes, of at most so many voxels."""
+    block = list(unit)
+    for axis in reversed(range(len(block))):
+        room = most // math.prod(block)
+        if room > 1:
+            block[axis] = min(shape[axis], unit[axis] * room)
+    return tuple(block)
+
+
+def _available() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _left_in_group() -> int | None:
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (group / "memory.max").read_text().strip(), int((group / "memory.current").read_text())
+        return None if limit == "max" else max(0, int(limit) - used)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,354 @@
+"""What an interrupted run leaves beside its outputs: a folder, ``<out>.partial``, from which it can be resumed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from klevels.errors import DiskError, KlevelsError, MissingDependencyError, OutputExistsError, SchedulerError
+from klevels.files import naming_output
+from klevels.record import record_path
+
+STATE = "run.json"
+LOCK = "lock"
+DONE = "done"
+MARKS_A_FOLDER = 1000
+RESUMABLE = (SchedulerError, DiskError, MissingDependencyError, MemoryError)
+"""Errors that need not come again."""
+
+
+class Partial:
+    """The folder beside an output in which it is made, until it is complete and gets its name.
+
+    Parameters
+    ----------
+    output : Path
+        The first output of the run.
+    fingerprint : mapping
+        What must be the same for the run to be resumed: inputs and recipe, ready for JSON.
+    resume : bool
+        Whether to go on where an interrupted run ended, if there was one.
+    overwrite : bool
+        Whether to remove what an interrupted run left.
+
+    Raises
+    ------
+    OutputExistsError
+        If an interrupted run left something, and it shall neither be resumed nor removed, or was another run; or if
+        another process is at it.
+    """
+
+    def __init__(self, output: Path, fingerprint: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        target = Path(os.path.realpath(output))
+        self.output = output
+        self.path = target.with_name(f"{target.name}.partial")
+        self._lock: int | None = None
+        wanted = json.loads(json.dumps(fingerprint))
+        with naming_output(output):
+            found = self._found()
+            is_begun = bool(found and found.get("begun"))
+            if is_begun and not (resume or overwrite):
+                raise OutputExistsError(
+                    f"{self.path}: an interrupted run left this; add --resume to go on, or --overwrite to begin anew"
+                )
+            self.path.mkdir(exist_ok=True)
+            self._take_lock()
+            if is_begun and resume and found is not None and found.get("fingerprint") != wanted:
+                self.release()
+                raise OutputExistsError(
+                    f"{self.path}: is of a run with {_difference(found.get('fingerprint'), wanted)}; "
+                    f"repeat that run with --resume, or add --overwrite without --resume to begin anew"
+                )
+            self.is_resumed = is_begun and resume
+            self.state: dict[str, Any] = (found or {}) if self.is_resumed else {"fingerprint": wanted}
+            if not self.is_resumed:
+                self._clear(is_ours=bool(found))
+            (self.path / DONE).mkdir(exist_ok=True)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all outputs are made, and only their names are missing."""
+        return bool(self.state.get("complete"))
+
+    def parts(self, outputs: Iterable[Path]) -> dict[Path, Path]:
+        """Return where in the folder each output is made.
+
+        Parameters
+        ----------
+        outputs : iterable of Path
+            All of them: they may have one name in several folders.
+
+        Returns
+        -------
+        dict of Path to Path
+            Files or folders with the suffixes of the outputs.
+        """
+        return {output: self.path / f"{number}-{output.name}" for number, output in enumerate(outputs)}
+
+    def save(self, facts: Mapping[str, Any]) -> None:
+        """Remember facts about the run, for when it is resumed.
+
+        Parameters
+        ----------
+        facts : mapping
+            Ready for JSON.
+        """
+        self.state |= facts
+        with naming_output(self.output):
+            part = self.path / f".{STATE}"
+            part.write_text(json.dumps(self.state), encoding="utf-8")
+            part.replace(self.path / STATE)
+
+    def cut(self, chunks: object) -> None:
+        """Forget what is done if it was done in other blocks: with other memory or threads, they have other numbers.
+
+        Parameters
+        ----------
+        chunks : object
+            The lengths of all blocks along each axis.
+        """
+        blocks = hashlib.sha256(repr(chunks).encode()).hexdigest()
+        if self.state.get("blocks", blocks) != blocks:
+            with naming_output(self.output):
+                shutil.rmtree(self.path / DONE)
+                (self.path / DONE).mkdir()
+        self.save({"blocks": blocks})
+
+    def done(self) -> dict[int, Any]:
+        """Return what was noted of the blocks that are done.
+
+        Returns
+        -------
+        dict of int to object
+            What `mark` was given for each.
+        """
+        found = {}
+        for mark in (self.path / DONE).glob("*/*.json"):
+            found[int(mark.stem)] = json.loads(mark.read_text(encoding="utf-8"))
+        return found
+
+    def complete(self, parts: Mapping[Path, Path], texts: Mapping[Path, str], facts: Mapping[str, Any]) -> None:
+        """Note that all outputs are made.
+
+        Parameters
+        ----------
+        parts : mapping of Path to Path
+            As `parts` returned them.
+        texts : mapping of Path to str
+            The record of each output that has one.
+        facts : mapping
+            What else to remember; see `save`.
+        """
+        for output, text in texts.items():
+            with naming_output(output):
+                _record(parts[output]).write_text(text, encoding="utf-8")
+                _flush(_record(parts[output]))
+        for output, part in parts.items():
+            with naming_output(output):
+                _flush(part)
+        self.save({**facts, "complete": True})
+
+    def publish(self, parts: Mapping[Path, Path], *, overwrite: bool) -> None:
+        """Give the complete outputs their names, records first and the first output last, and remove the folder.
+
+        Parameters
+        ----------
+        parts : mapping of Path to Path
+            As `parts` returned them; those that have their names already, from the interrupted run, are left out.
+        overwrite : bool
+            Whether outputs that are there are replaced.
+        """
+        for output, part in reversed(parts.items()):
+            with naming_output(output):
+                target = Path(os.path.realpath(output))
+                for one, name in (
+                    (_record(part), Path(os.path.realpath(record_path(output)))),
+                    (part, target),
+                ):
+                    if one.exists():
+                        _rename(one, name, self.path, overwrite=overwrite)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it.
+
+        Notes
+        -----
+        The state goes last: if this process is killed meanwhile, the next one knows what is left.
+        """
+        with suppress(KlevelsError, OSError):
+            self.save({"begun": self.is_complete})
+            self._empty({STATE})
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let other processes resume the run."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextmanager
+    def kept_if_resumable(self) -> Iterator[Self]:
+        """Remove the folder after errors that would come again; keep it after those that would not.
+
+        Yields
+        ------
+        Partial
+            This one.
+        """
+        try:
+            yield self
+        except KeyboardInterrupt as error:
+            self.release()
+            raise KeyboardInterrupt(f"interrupted; {self.path} keeps what is done: add --resume to go on") from error
+        except BaseException as error:
+            if self.is_complete or isinstance(error, RESUMABLE):
+                self.release()
+            else:
+                self.remove()
+            raise
+
+    def _found(self) -> dict[str, Any] | None:
+        return _state(self.path)
+
+    def _clear(self, *, is_ours: bool) -> None:
+        """Begin anew; but leave alone what is of somebody else, who has a folder of this name."""
+        strange = [one for one in self.path.iterdir() if one.name not in (LOCK, DONE, f".{STATE}", STATE)]
+        if strange and not is_ours:
+            self.release()
+            raise OutputExistsError(f"{strange[0]}: is not of klevels; move {self.path} away, or name another output")
+        self.save({})
+        self._empty({STATE, LOCK})
+
+    def _empty(self, kept: set[str]) -> None:
+        for one in self.path.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one)
+            elif one.name not in kept:
+                one.unlink()
+
+    def _take_lock(self) -> None:
+        """Refuse a folder at which another process is working."""
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows: renaming what is in use fails there
+            return
+        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise OutputExistsError(f"{self.path}: another run is at work on it; wait for it, or stop it") from error
+        except OSError:  # a file system without locks
+            pass
+
+
+def is_complete(output: Path) -> bool:
+    """Tell whether an interrupted run had made all outputs, and given some of them their names perhaps.
+
+    Parameters
+    ----------
+    output : Path
+        The first output of the run.
+
+    Returns
+    -------
+    bool
+        True if it is only to be resumed.
+    """
+    target = Path(os.path.realpath(output))
+    return bool((_state(target.with_name(f"{target.name}.partial")) or {}).get("complete"))
+
+
+def mark(folder: Path, number: int, note: object) -> None:
+    """Note that a block is done; any process may do it.
+
+    Parameters
+    ----------
+    folder : Path
+        `Partial.path`.
+    number : int
+        Of the block.
+    note : object
+        What to remember of it, ready for JSON.
+    """
+    place = folder / DONE / str(number // MARKS_A_FOLDER)
+    place.mkdir(exist_ok=True)
+    part = place / f".{number}-{os.urandom(4).hex()}"
+    part.write_text(json.dumps(note), encoding="utf-8")
+    part.replace(place / f"{number}.json")
+
+
+def _state(folder: Path) -> dict[str, Any] | None:
+    """Return what a run noted; nothing if it noted nothing, None if there was no run."""
+    try:
+        stored = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {} if folder.exists() else None
+    except ValueError:
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _record(part: Path) -> Path:
+    return part.with_name(f"record-{part.name}")
+
+
+def _difference(found: object, wanted: Mapping[str, Any]) -> str:
+    if not isinstance(found, dict):
+        return "nothing in common"
+    other = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
+    return f"another {' and '.join(other)}"
+
+
+def _rename(part: Path, target: Path, folder: Path, *, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise OutputExistsError(f"{target}: exists already; name another output, or add --overwrite (overwrite=True)")
+    if part.parent.stat().st_dev != target.parent.stat().st_dev:
+        part = _copied(part, target)
+    if target.is_dir() or (part.is_dir() and target.exists()):
+        _move_away(target, folder)  # a folder cannot be replaced in one step
+    part.replace(target)
+
+
+def _copied(part: Path, target: Path) -> Path:
+    """Return a copy beside the target: nothing gets its name from another file system in one step."""
+    copy = target.with_name(f".klevels-{os.urandom(8).hex()}")
+    try:
+        if part.is_dir():
+            shutil.copytree(part, copy)
+        else:
+            shutil.copyfile(part, copy)
+        _flush(copy)
+    except BaseException:
+        shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
+        raise
+    return copy
+
+
+def _move_away(target: Path, folder: Path) -> None:
+    """Move the old output to where it is removed with all that is there, or, from another file system, remove it."""
+    try:
+        target.replace(folder / f"old-{os.urandom(8).hex()}")
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Make sure that what was written has reached the disk before it gets its name."""
+    for one in [path] if not path.is_dir() else [p for p in path.rglob("*") if p.is_file()]:
+        descriptor = os.open(one, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,444 @@
+"""Runs that read and write block by block, and can be resumed: larger than memory, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from klevels import engine, io
+from klevels.blocks import as_blocks, reduce_blocks
+from klevels.core.histogram import Histogram
+from klevels.core.labels import ignore_label
+from klevels.core.levels import Levels
+from klevels.core.palette import Palette
+from klevels.core.phase_colors import phase_colors
+from klevels.errors import DataError, ParameterError
+from klevels.files import StrPath, check_output, naming_output
+from klevels.image import Image
+from klevels.io.raw_sink import layout_of
+from klevels.io.sinks import Sink, create, open_sink
+from klevels.lazy import Window
+from klevels.partial import Partial, mark
+from klevels.pipeline import counts_labels, find_classes
+from klevels.recipe import Recipe, Segmentation, model_from_dict
+from klevels.sources import as_image, color_channels, visible
+from klevels.workers import Workers
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a segmentation block by block writes.
+
+    Parameters
+    ----------
+    labels : Path, optional
+        The labels.
+    paint : Path, optional
+        Each voxel in its center's gray.
+    others : mapping of Path to callable
+        Small files, such as figures: what writes each to the path that it is given, from the Segmentation.
+    """
+
+    labels: Path | None = None
+    paint: Path | None = None
+    others: Mapping[Path, Callable[[Segmentation, Path], None]]
+
+    @property
+    def images(self) -> list[Path]:
+        """Those that are written block by block; the first names the run."""
+        return [path for path in (self.labels, self.paint) if path is not None]
+
+
+def segment_to(
+    outputs: Outputs,
+    image: Image,
+    mask: Any,
+    recipe: Recipe,
+    workers: Workers,
+    *,
+    fingerprint: Mapping[str, Any],
+    record: Callable[[Segmentation], Mapping[str, Any]],
+    resume: bool = False,
+    overwrite: bool = False,
+    step: Step = lambda _: None,
+) -> Segmentation:
+    """Segment an image, and write its labels as they are found.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        What to write; at least one image.
+    image : Image
+        In memory or not.
+    mask : array or None
+        Where a voxel counts.
+    recipe : Recipe
+        What is asked.
+    workers : Workers
+        Who does it.
+    fingerprint : mapping
+        What must be the same for the run to be resumed.
+    record : callable
+        Returns the record that lies beside each output, ready for JSON.
+    resume : bool
+        Whether to go on where an interrupted run ended.
+    overwrite : bool
+        Whether outputs, and what an interrupted run left, are replaced.
+    step : callable
+        Called with the name of each stage as it begins.
+
+    Returns
+    -------
+    Segmentation
+        With counts from the labels that were written; its own labels are computed again where they are asked for.
+
+    Raises
+    ------
+    OutputExistsError
+        If an interrupted run left something that shall neither be resumed nor replaced.
+    SchedulerError
+        If the cluster is lost; the run can be resumed.
+    """
+    partial = Partial(outputs.images[0], fingerprint, resume=resume, overwrite=overwrite)
+    with partial.kept_if_resumable():
+        n_classes = recipe.k + (recipe.noise is not None) if recipe.model is None else recipe.model.n_classes
+        blank = _blank_labels(image, n_classes, has_noise=_splits_noise(recipe))
+        made = partial.parts((*outputs.images, *outputs.others))
+        if partial.is_complete:
+            result = _remembered(partial, image, mask, recipe, workers, step)
+            partial.publish(made, overwrite=overwrite)
+            return result
+        blanks = [blank if path == outputs.labels else _blank_paint(image) for path in outputs.images]
+        sinks = _sinks(blanks, made, is_new=not partial.is_resumed)
+        partial.save({"begun": True})
+        shards = tuple(np.lcm.reduce([s.shards[: len(blank.axes)] for s in sinks]).tolist())
+        source, inside = engine.in_blocks(image, mask, workers, shards=shards, keep=True)
+        inside = visible(source, inside)
+        partial.cut(source.data.chunks)
+        model, counted = _find_or_remember(partial, source, inside, recipe, workers, step)
+        step("labeling")
+        counts = _write_labels(partial, source, inside, model, sinks, outputs, workers)
+        if counts_labels(source, recipe):
+            model = replace(model, counts=counts)
+        step("writing")
+        for path, sink in zip(outputs.images, sinks, strict=True):
+            finish(path, sink)
+        voxels = color_channels(source) if "c" in source.axes else source.data
+        labels = engine.classify(model, voxels, inside, None, workers)
+        result = Segmentation(source.with_data(labels), model, recipe, counted, source)
+        for path, write_other in outputs.others.items():
+            write_other(result, made[path])
+        written = dict(zip(outputs.images, blanks, strict=True))
+        common = record(result)
+        texts = {path: _record_text(path, written.get(path), common) for path in made}
+        partial.complete(made, texts, {"model": model.to_dict()})
+        partial.publish(made, overwrite=overwrite)
+        return result
+
+
+def write(
+    path: StrPath,
+    image: Image | NDArray[Any],
+    *,
+    overwrite: bool = False,
+    threads: int | None = None,
+    memory: int | None = None,
+    client: Any = None,
+) -> None:
+    """Write an image, or leave what is at `path` untouched.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The output; its suffix chooses the format: .tif or .tiff, .png (2-D, 8 or 16 bits), .npy (no color), .npz,
+        .ome.zarr or .zarr (with a pyramid), .nrrd or .raw. All but PNG, NPY and raw keep the size of the voxels; TIFF
+        and PNG keep the color profile.
+    image : Image or array
+        A plain array is taken as "yx" if it is 2-D and as "zyx" if it is 3-D. What is not in memory is written block by
+        block, to TIFF, OME-Zarr, NRRD or raw.
+    overwrite : bool, default False
+        Replace an output that exists.
+    threads : int, optional
+        How many threads to use for what is not in memory; all processors by default.
+    memory : int, optional
+        What its blocks may take, in bytes; half of what is free by default.
+    client : distributed.Client, optional
+        The dask cluster that does the work.
+
+    Raises
+    ------
+    ParameterError
+        If no format has this suffix, or the format cannot hold this image.
+    OutputExistsError
+        If `path` exists and `overwrite` is False.
+    WriteError
+        If `path` cannot be written; DiskError if the disk is full.
+    """
+    output = Path(path)
+    whole = image if isinstance(image, Image) else as_image(image)
+    if not is_streamed(output, whole) and client is None:
+        io.write(output, whole.loaded(), overwrite=overwrite)
+        return
+    check_output(output, overwrite=overwrite, suffixes=io.OUTPUT_SUFFIXES)
+    copy(output, whole, Workers(threads, client, memory), fingerprint={}, overwrite=overwrite)
+
+
+def copy(
+    output: Path,
+    image: Image,
+    workers: Workers,
+    *,
+    fingerprint: Mapping[str, Any],
+    record: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Write an image block by block.
+
+    Parameters
+    ----------
+    output : Path
+        Of a format that can be written so.
+    image : Image
+        In memory or not.
+    workers : Workers
+        Who does it.
+    fingerprint : mapping
+        What must be the same for the run to be resumed.
+    record : mapping, optional
+        What lies beside the output, ready for JSON.
+    resume : bool
+        Whether to go on where an interrupted run ended.
+    overwrite : bool
+        Whether the output, and what an interrupted run left, are replaced.
+    """
+    partial = Partial(output, fingerprint, resume=resume, overwrite=overwrite)
+    with partial.kept_if_resumable():
+        made = partial.parts([output])
+        if partial.is_complete:
+            partial.publish(made, overwrite=overwrite)
+            return
+        opening = open_sink if partial.is_resumed else create
+        with naming_output(output):
+            sink = opening(output, image, made[output])
+        partial.save({"begun": True})
+        data = as_blocks(image.data, engine.grid_of(image, workers, sink.shards))
+        partial.cut(data.chunks)
+        reduce_blocks(_Store(sink, output, partial.path), _nothing, (data,), workers, done=partial.done())
+        finish(output, sink)
+        texts = {} if record is None else {output: _record_text(output, image, record)}
+        partial.complete(made, texts, {})
+        partial.publish(made, overwrite=overwrite)
+
+
+def as_labels(image: Image) -> Image:
+    """Return an image that is known to hold labels, so that no pyramid mixes them.
+
+    Parameters
+    ----------
+    image : Image
+        Integers.
+
+    Returns
+    -------
+    Image
+        With colors for as many classes as an 8-bit label has, or none beyond.
+
+    Raises
+    ------
+    DataError
+        If the values are no integers, or there are channels.
+    """
+    if image.dtype.kind not in "biu" or "c" in image.axes:
+        raise DataError(
+            f"the image is of dtype {image.dtype} and axes {image.axes}; labels are integers, without channels"
+        )
+    return replace(image, meta={**image.meta, "label_colors": ()})
+
+
+def is_streamed(output: Path, image: Image) -> bool:
+    """Tell whether an image is written block by block.
+
+    Parameters
+    ----------
+    output : Path
+        Where to.
+    image : Image
+        What.
+
+    Returns
+    -------
+    bool
+        True for what is not in memory, and for formats that are written in no other way.
+
+    Raises
+    ------
+    ParameterError
+        If it is not in memory and the format is not written so.
+    """
+    suffix = output.suffix.lower()
+    if image.is_lazy and suffix not in io.SINK_SUFFIXES and suffix in io.SUFFIXES:
+        raise ParameterError(
+            f"{output}: {suffix} is not written block by block, and the image is not in memory; "
+            f"name the output with one of {', '.join(io.SINK_SUFFIXES)}"
+        )
+    return image.is_lazy or suffix not in io.SUFFIXES
+
+
+def finish(output: Path, sink: Sink) -> None:
+    """Complete an output all of whose blocks are written.
+
+    Parameters
+    ----------
+    output : Path
+        The name that it will have.
+    sink : Sink
+        The output.
+    """
+    with naming_output(output):
+        sink.finish()
+
+
+class _LabelPart:
+    """Label a block and write it; a class, so that it can be pickled."""
+
+    def __init__(
+        self, model: Levels | Palette, sinks: Sequence[tuple[Path, Sink, np.dtype[Any] | None]], folder: Path
+    ) -> None:
+        self._model = model
+        self._sinks = sinks
+        self._folder = folder
+
+    def __call__(self, number: int, window: Window, block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[Any]:
+        labels = engine.label_block(self._model, block, mask)
+        for path, sink, painted in self._sinks:
+            with naming_output(path):
+                _write(sink, window[: labels.ndim], labels if painted is None else self._model.paint(labels, painted))
+        counts = engine.counts_in(labels, self._model.n_classes, threads=1)
+        with naming_output(self._sinks[0][0]):
+            mark(self._folder, number, counts.tolist())
+        return counts
+
+
+class _Store:
+    """Write a block; a class, so that it can be pickled."""
+
+    def __init__(self, sink: Sink, path: Path, folder: Path) -> None:
+        self._sink = sink
+        self._path = path
+        self._folder = folder
+
+    def __call__(self, number: int, window: Window, block: NDArray[Any]) -> None:
+        with naming_output(self._path):
+            _write(self._sink, window[: block.ndim], block)
+            mark(self._folder, number, None)
+
+
+def _write(sink: Sink, window: Window, block: NDArray[Any]) -> None:
+    channels = block.shape[len(window) :]
+    sink.write((*window, *(slice(0, n) for n in channels)), block)
+
+
+def _nothing(one: None, other: None) -> None:
+    del one, other
+
+
+def _find_or_remember(
+    partial: Partial, source: Image, inside: Any, recipe: Recipe, workers: Workers, step: Step
+) -> tuple[Levels | Palette, Any]:
+    """Count and fit, or take what the interrupted run had found."""
+    counts = partial.path / "histogram.npz"
+    if "model" in partial.state and counts.exists():
+        return model_from_dict(partial.state["model"]), Histogram.load(counts)
+    model, counted = find_classes(source, inside, recipe, workers, step)
+    if isinstance(counted, Histogram):  # colors are counted again: their tables have no file
+        with naming_output(partial.output):
+            counted.save(counts, overwrite=True)
+    partial.save({"model": model.to_dict()})
+    return model, counted
+
+
+def _remembered(
+    partial: Partial, image: Image, mask: Any, recipe: Recipe, workers: Workers, step: Step
+) -> Segmentation:
+    """Return what the interrupted run had found and written."""
+    model = model_from_dict(partial.state["model"])
+    source, inside = engine.in_blocks(image, mask, workers)
+    inside = visible(source, inside)
+    counted = _find_or_remember(partial, source, inside, recipe, workers, step)[1]
+    partial.save({"model": model.to_dict()})
+    voxels = color_channels(source) if "c" in source.axes else source.data
+    labels = engine.classify(model, voxels, inside, None, workers)
+    return Segmentation(source.with_data(labels), model, recipe, counted, source)
+
+
+def _write_labels(
+    partial: Partial,
+    source: Image,
+    inside: Any,
+    model: Levels | Palette,
+    sinks: Sequence[Sink],
+    outputs: Outputs,
+    workers: Workers,
+) -> NDArray[np.int64]:
+    """Write all blocks that are not written yet, and count the voxels of each class in all of them."""
+    dtypes = {outputs.labels: None, outputs.paint: source.dtype.newbyteorder("=")}
+    targets = [(path, sink, dtypes[path]) for path, sink in zip(outputs.images, sinks, strict=True)]
+    done = partial.done()
+    counts = np.zeros(model.n_classes, np.int64)
+    for one in done.values():
+        counts += np.array(one, np.int64)
+    voxels = color_channels(source) if "c" in source.axes else source.data
+    work = _LabelPart(model, targets, partial.path)
+    found = reduce_blocks(work, operator.add, (voxels, inside), workers, done=done)
+    return counts if found is None else counts + found
+
+
+def _sinks(blanks: Sequence[Image], made: Mapping[Path, Path], *, is_new: bool) -> list[Sink]:
+    opening = create if is_new else open_sink
+    sinks = []
+    for (path, part), blank in zip(made.items(), blanks, strict=False):  # the others are not written in blocks
+        with naming_output(path):
+            sinks.append(opening(path, blank, part))
+    return sinks
+
+
+def _record_text(path: Path, image: Image | None, record: Mapping[str, Any]) -> str:
+    """Return the record of an output; that of a raw file, which says nothing of itself, has its layout, too."""
+    told = {} if image is None or path.suffix.lower() != ".raw" else {"layout": layout_of(image)}
+    return json.dumps({**record, **told}, indent=2, allow_nan=False) + "\n"
+
+
+def _blank_labels(image: Image, n_classes: int, *, has_noise: bool) -> Image:
+    """Return an image of the shape and dtype of the labels, which takes no memory."""
+    dtype = np.uint8 if n_classes <= 255 else np.uint16
+    n_spatial = len(image.axes.replace("c", ""))
+    colors = phase_colors(n_classes, noise=has_noise).tolist()
+    shown = (*enumerate(map(tuple, colors)), (ignore_label(n_classes), (0, 0, 0)))
+    blank = image.with_data(np.broadcast_to(np.zeros((), dtype), image.shape[:n_spatial]))
+    return replace(blank, meta={"label_colors": shown})
+
+
+def _blank_paint(image: Image) -> Image:
+    n_channels = len(image.axes) - len(image.axes.replace("c", ""))
+    shape = image.shape
+    if n_channels and image.meta.get("alpha"):
+        shape = (*shape[:-1], shape[-1] - 1)
+    return Image(
+        np.broadcast_to(np.zeros((), image.dtype.newbyteorder("=")), shape), image.axes, image.spacing, image.unit
+    )
+
+
+def _splits_noise(recipe: Recipe) -> bool:
+    if isinstance(recipe.model, Levels):
+        return recipe.model.noise_threshold is not None
+    return recipe.noise is not None
