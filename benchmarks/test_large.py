@@ -105,7 +105,7 @@ class TestEndToEnd:
         run()
         volume.check(labels, json.loads(Path(f"{labels}.json").read_text(encoding="utf-8")))
         benchmark.group = f"end to end, {kind} to {output.partition('.')[2]}"
-        benchmark.pedantic(run, setup=run_floor, rounds=1 if small else 2, iterations=1)
+        benchmark.pedantic(run, setup=run_floor, rounds=1 if small else 3, iterations=1)
         took = benchmark.stats.stats.min if benchmark.stats else run()
         share = min(floors) / took
         note(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-import pickle
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import klevels
-from klevels.blocks import as_blocks, map_blocks, reduce_blocks
+from klevels.blocks import as_blocks, as_dask, blocks_of, map_blocks, reduce_blocks
 from klevels.errors import DataError, ParameterError, ReadError
 from klevels.image import Image
 from klevels.lazy import LazyArray, Window
@@ -111,16 +112,13 @@ def test_any_chunking_posterizes_like_the_whole(chunks: Any) -> None:
 
 
 @settings(max_examples=8, deadline=None)
-@given(chunkings())
-def test_a_filter_with_a_halo_equals_the_filter_of_the_whole(chunks: Any) -> None:
-    cut = map_blocks(
-        partial(ndimage.median_filter, size=(3, 3, 3), mode="nearest"),
-        da.from_array(SCAN, chunks=chunks),
-        dtype=np.uint16,
-        halo=(1, 1, 1),
-    )
-    whole = ndimage.median_filter(SCAN, size=3, mode="nearest")
-    np.testing.assert_array_equal(cut.compute(), whole)
+@given(chunkings(), st.tuples(*[st.integers(1, n) for n in SCAN.shape]))
+def test_a_filter_with_a_halo_equals_the_filter_of_the_whole(chunks: Any, block: tuple[int, ...]) -> None:
+    median = partial(ndimage.median_filter, size=(3, 3, 3), mode="nearest")
+    whole = median(SCAN)
+    for cut in (da.from_array(SCAN, chunks=chunks), Stored(SCAN).cut(Grid(SCAN.shape, block))):
+        filtered = map_blocks(median, cut, dtype=np.uint16, n_spatial=3, halo=(1, 1, 1))
+        np.testing.assert_array_equal(np.asarray(filtered), whole)
 
 
 def test_every_block_is_worked_on_once_and_results_merge_in_order() -> None:
@@ -139,7 +137,7 @@ def test_blocks_that_are_done_are_left_out() -> None:
 
 
 def test_more_blocks_than_a_graph_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("klevels.blocks.WINDOW", 6)
+    monkeypatch.setattr("klevels.blocks.BATCH", 6)
     seen: list[tuple[int, int]] = []
     blocks = da.from_array(SCAN, chunks=(1, 9, 17))
     workers = Workers(2, progress=lambda done, total: seen.append((done, total)))
@@ -153,6 +151,7 @@ def test_a_lazy_array_is_read_window_by_window_and_never_whole() -> None:
     stored = Stored(SCAN, (1, 21, 17))
     image = Image(stored, "zyx")
     result = klevels.segment(image, k=3, memory=1 << 26)
+    assert isinstance(result.labels.data, LazyArray)
     assert stored.windows
     plane = np.asarray(result.labels.data[5])
     np.testing.assert_array_equal(plane, klevels.segment(SCAN, k=3).labels.data[5])
@@ -208,10 +207,25 @@ def test_kept_blocks_are_decoded_once() -> None:
     assert len(read) == len(set(read))
 
 
-def test_a_dask_array_stays_as_it_is_cut_and_others_are_cut() -> None:
-    blocks = da.from_array(SCAN, chunks=(4, 9, 17))
-    assert as_blocks(blocks) is blocks
-    cut = as_blocks(Stored(SCAN), Grid(SCAN.shape, (5, 21, 10)))
-    assert cut.chunks == ((5, 5, 3), (21,), (10, 7))
-    np.testing.assert_array_equal(cut.compute(), SCAN)
-    assert pickle.loads(pickle.dumps(Stored(SCAN))).shape == SCAN.shape
+def test_arrays_of_each_kind_are_cut_alike() -> None:
+    grid = Grid(SCAN.shape, (5, 21, 10))
+    blocks = da.from_array(SCAN, chunks=grid.chunks)
+    assert as_blocks(blocks, grid) is blocks
+    for data in (SCAN, Stored(SCAN), da.from_array(SCAN, chunks=(4, 9, 17))):
+        cut = as_blocks(data, grid)
+        assert blocks_of(cut) == ((5, 5, 3), (21,), (10, 7))
+        np.testing.assert_array_equal(np.asarray(cut), SCAN)
+    as_dask_array = as_dask(Stored(SCAN), grid.chunks)
+    assert as_dask_array.chunks == grid.chunks
+    np.testing.assert_array_equal(as_dask_array.compute(), SCAN)
+
+
+def test_dask_is_not_imported_for_what_threads_do() -> None:
+    program = """
+import sys, numpy as np, klevels
+from klevels.lazy import LoadedArray
+image = klevels.Image(LoadedArray(np.arange(60, dtype=np.uint8).reshape(3, 4, 5)), "zyx")
+assert np.asarray(klevels.segment(image, k=2).labels.data).sum() == 30
+assert "dask" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

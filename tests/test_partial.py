@@ -193,7 +193,12 @@ def test_outputs_get_their_names_after_their_records(output: Path, monkeypatch: 
     assert is_complete(output)
     monkeypatch.setattr(Path, "replace", noting)
     partial.publish(parts, overwrite=False)
-    assert [name for name in named if name != "run.json"] == ["paint.ome.zarr.json", "paint.ome.zarr", "labels.raw.json", "labels.raw"]
+    assert [name for name in named if name != "run.json"] == [
+        "paint.ome.zarr.json",
+        "paint.ome.zarr",
+        "labels.raw.json",
+        "labels.raw",
+    ]
     assert files(output.parent) == {
         "labels.raw": b"labels",
         "labels.raw.json": b"one",

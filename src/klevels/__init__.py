@@ -17,7 +17,6 @@ from klevels.core.noise import split_noise
 from klevels.core.palette import Palette
 from klevels.core.quantize import fit_palette
 from klevels.core.selection import KSweep, choose_k
-from klevels.counting import histogram
 from klevels.errors import (
     DataError,
     DataTypeError,
@@ -34,15 +33,16 @@ from klevels.errors import (
     WriteError,
 )
 from klevels.image import Image
-from klevels.pipeline import posterize, segment
-from klevels.poster import Poster, PosterRecipe
-from klevels.recipe import Recipe, Segmentation
 from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
+    from klevels.counting import histogram
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
+    from klevels.pipeline import posterize, segment
+    from klevels.poster import Poster, PosterRecipe
+    from klevels.recipe import Recipe, Segmentation
     from klevels.runs import write
 
 __all__ = [
@@ -87,13 +87,27 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "KMeans": "estimators",
+    "Poster": "poster",
+    "PosterRecipe": "poster",
+    "Recipe": "recipe",
+    "Segmentation": "recipe",
+    "histogram": "counting",
+    "posterize": "pipeline",
+    "read": "io",
+    "segment": "pipeline",
+    "threshold_kmeans": "estimators",
+    "write": "runs",
+}
+"""Where names live that are loaded when they are first used."""
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("KMeans", "threshold_kmeans"):
-        return getattr(importlib.import_module("klevels.estimators"), name)
-    if name == "read":
-        return importlib.import_module("klevels.io").read
-    if name == "write":
-        return importlib.import_module("klevels.runs").write
+    if name in _HOMES:
+        found = getattr(importlib.import_module(f"klevels.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
     if name in ("figures", "samples"):
         return importlib.import_module(f"klevels.{name}")
     raise AttributeError(f"module 'klevels' has no attribute {name!r}")

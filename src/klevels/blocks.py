@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from klevels.errors import MissingDependencyError, SchedulerError
-from klevels.lazy import Window
-from klevels.memory import Grid
+from klevels.lazy import ComputedArray, LazyArray, LoadedArray
+from klevels.memory import Grid, Window
 from klevels.version import __version__
 from klevels.workers import Workers
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 T = TypeVar("T")
 
-WINDOW = 1024
-"""Blocks of which the graph is made at a time: so that of a petabyte takes no more memory than that of a terabyte."""
+BATCH = 1024
+"""Blocks that are handed to a scheduler at a time: a petabyte takes no more memory than a terabyte."""
 FAN_IN = 8
-"""Results that are merged at a time."""
+"""Results that are merged at a time on a cluster."""
 RETRIES = 3
 """How often a block is tried again whose worker was lost."""
 TIMEOUT = "10s"
@@ -30,29 +35,50 @@ KEY = "klevels-block-"
 """How the names of tasks begin that work on a block."""
 
 
-def as_blocks(data: Any, grid: Grid | None = None) -> Any:
+def as_blocks(data: Any, grid: Grid) -> Any:
+    """Return an array that is worked on in blocks.
+
+    Parameters
+    ----------
+    data : ndarray, LazyArray or dask array
+        The array.
+    grid : Grid
+        The blocks.
+
+    Returns
+    -------
+    LazyArray or dask array
+        A dask array where one is given. Nothing is read yet.
+    """
+    if isinstance(data, np.ndarray):
+        data = LoadedArray(data)
+    if isinstance(data, LazyArray):
+        return data.cut(grid)
+    return data if data.chunks == grid.chunks else data.rechunk(grid.chunks)
+
+
+def as_dask(data: Any, chunks: tuple[tuple[int, ...], ...]) -> Any:
     """Return an array as a dask array.
 
     Parameters
     ----------
     data : ndarray, LazyArray or dask array
         The array.
-    grid : Grid, optional
-        How it is cut; a dask array stays as it is without one.
+    chunks : tuple of tuple of int
+        The lengths of its blocks along each axis.
 
     Returns
     -------
     dask.array.Array
         Nothing is read yet.
     """
-    da = _dask_array()
-    if isinstance(data, da.Array):
-        return data if grid is None or data.chunks == grid.chunks else data.rechunk(grid.chunks)
-    if grid is None:
-        grid = Grid(tuple(data.shape), tuple(data.shape))
-    return da.from_array(
+    import dask.array
+
+    if isinstance(data, dask.array.Array):
+        return data if data.chunks == chunks else data.rechunk(chunks)
+    return dask.array.from_array(
         data,
-        chunks=grid.chunks,
+        chunks=chunks,
         name=f"klevels-{os.urandom(8).hex()}",  # its bytes need not be read to name it
         asarray=False,
         inline_array=not isinstance(data, np.ndarray),
@@ -60,62 +86,78 @@ def as_blocks(data: Any, grid: Grid | None = None) -> Any:
     )
 
 
+def blocks_of(data: Any) -> tuple[tuple[int, ...], ...]:
+    """Return how an array is cut.
+
+    Parameters
+    ----------
+    data : LazyArray or dask array
+        As `as_blocks` returns it.
+
+    Returns
+    -------
+    tuple of tuple of int
+        The lengths of its blocks along each axis.
+    """
+    cut: Any = data.grid if isinstance(data, LazyArray) else data
+    found: tuple[tuple[int, ...], ...] = cut.chunks
+    return found
+
+
 def map_blocks(
     function: Callable[..., Any],
     *arrays: Any,
     dtype: DTypeLike,
+    n_spatial: int,
+    n_channels: int | None = None,
     halo: Sequence[int] | None = None,
-    drop_axis: int | None = None,
-    new_axis: int | None = None,
-    n_new: int = 1,
 ) -> Any:
     """Return what a function makes of each block.
 
     Parameters
     ----------
     function : callable
-        Takes a block of each array; returns one of the same shape.
-    *arrays : dask array or None
-        Cut alike, where some may lack the last axis, the channels; the function gets None for None.
+        Takes a block of each array; returns one of the same shape, but for channels.
+    *arrays : LazyArray, dask array or None
+        Cut alike. Some may lack the last axis, the channels; the function gets None for None.
     dtype : dtype
         Of what it returns.
+    n_spatial : int
+        How many axes they share.
+    n_channels : int, optional
+        The length of a last axis of what it returns, the channels; None for none.
     halo : sequence of int, optional
-        How far beyond a block the function looks along each axis: it gets the block with so many voxels around it,
-        fewer at the ends of the array, and what it returns for these is dropped.
-    drop_axis : int, optional
-        The axis that what it returns lacks.
-    new_axis : int, optional
-        The axis that what it returns has besides.
-    n_new : int
-        The length of that axis.
+        How far beyond a block the function looks along each shared axis: it gets the block with so many voxels around
+        it, fewer at the ends of the array, and what it returns for these is dropped.
 
     Returns
     -------
-    dask.array.Array
-        Nothing is computed yet.
+    LazyArray or dask array
+        Of the kind of the first. Nothing is computed yet.
     """
-    da = _dask_array()
-    most = max(a.ndim for a in arrays if a is not None)
-    lacks = tuple(None if a is None else a.ndim < most for a in arrays)
+    if isinstance(arrays[0], LazyArray):
+        return ComputedArray(function, arrays, dtype, n_spatial=n_spatial, n_channels=n_channels, halo=halo)
+    import dask.array
+
+    first = arrays[0]
+    lacks = tuple(None if a is None else a.ndim < first.ndim for a in arrays)
     # dask lines arrays up by their last axes, as NumPy does: a mask must have one for the channels.
-    given = [a[..., np.newaxis] if a.ndim < most else a for a in arrays if a is not None]
+    given = [a[..., np.newaxis] if a.ndim < first.ndim else a for a in arrays if a is not None]
     work = _Filled(function, lacks)
-    ndim = given[0].ndim - (drop_axis is not None) + (new_axis is not None)
-    meta = np.empty((0,) * ndim, dtype)
+    meta = np.empty((0,) * (n_spatial + (n_channels is not None)), dtype)
     if halo is not None:
-        depth = dict(enumerate(halo))
-        return da.map_overlap(
+        depth = {axis: halo[axis] if axis < n_spatial else 0 for axis in range(first.ndim)}
+        return dask.array.map_overlap(
             work, *given, depth=[depth] * len(given), boundary="none", dtype=dtype, meta=meta, align_arrays=False
         )
-    chunks = None
-    if new_axis is not None:
-        inner = list(given[0].chunks)
-        inner.insert(new_axis, (n_new,))
-        chunks = tuple(inner)
-    options: dict[str, Any] = {} if drop_axis is None else {"drop_axis": drop_axis}
-    if chunks is not None:
-        options |= {"new_axis": new_axis, "chunks": chunks}
-    return da.map_blocks(work, *given, dtype=dtype, meta=meta, **options)
+    options: dict[str, Any] = {}
+    if n_channels is None and first.ndim > n_spatial:
+        options["drop_axis"] = n_spatial
+    if n_channels is not None:
+        options["chunks"] = (*first.chunks[:n_spatial], (n_channels,))
+        if first.ndim == n_spatial:
+            options["new_axis"] = n_spatial
+    return dask.array.map_blocks(work, *given, dtype=dtype, meta=meta, **options)
 
 
 def reduce_blocks(
@@ -133,8 +175,8 @@ def reduce_blocks(
         Takes the block's number and window, and a block of each array; returns its result.
     merge : callable
         Takes two results, that of the earlier blocks first, and returns their sum; associative.
-    arrays : sequence of dask array or None
-        Cut alike, except along axes that the first has and others lack; `part` gets None for None.
+    arrays : sequence of LazyArray, dask array or None
+        Cut as the first is, and some without its last axis, the channels; `part` gets None for None.
     workers : Workers
         Who does it.
     done : collection of int
@@ -152,23 +194,27 @@ def reduce_blocks(
 
     Notes
     -----
-    Blocks are numbered with the last axis fastest. Results are merged next to where they arise, `FAN_IN` at a time, so
-    that only one for each `WINDOW` blocks reaches this process; and none of the blocks does.
+    Blocks are numbered with the last axis fastest. On a cluster results are merged next to where they arise, `FAN_IN`
+    at a time, so that only one for each `BATCH` of blocks reaches this process; and none of the blocks does.
     """
-    first = next(a for a in arrays if a is not None)
-    n_total = math.prod(first.numblocks)
-    n_each_row = math.prod(first.numblocks[1:])
-    n_rows = max(1, WINDOW // n_each_row)
-    skipped = frozenset(done)
+    first = arrays[0]
+    is_dask = not isinstance(first, LazyArray)
+    grid = _Chunks(blocks_of(first))
+    numbers = [number for number in range(grid.n_blocks) if number not in done]
+    if workers.client is None and not is_dask:
+        return _on_threads(_Work(part, arrays, grid), merge, numbers, grid.n_blocks, workers)
     merged: T | None = None
-    for row in range(0, first.numblocks[0], n_rows):
-        rows = slice(row, min(row + n_rows, first.numblocks[0]))
-        jobs = [job for job in _jobs(first, arrays, rows, part) if job.number not in skipped]
-        if jobs:
-            found = _compute(_tree([job.task for job in jobs], merge), workers, rows.start * n_each_row, n_total)
-            merged = found if merged is None else merge(merged, found)
+    graphs = [None if a is None else _graph(a) for a in arrays] if is_dask else []
+    for start in range(0, len(numbers), BATCH):
+        batch = numbers[start : start + BATCH]
+        if is_dask:
+            found = _run_graph(_tasks(part, arrays, graphs, grid, batch), merge, workers, start, len(numbers))
+        else:
+            with minding(workers.client):
+                found = _on_cluster(_Work(part, arrays, grid), merge, batch, workers.client)
+        merged = found if merged is None else merge(merged, found)
         if workers.progress is not None:
-            workers.progress(rows.stop * n_each_row, n_total)
+            workers.progress(start + len(batch), len(numbers))
     return merged
 
 
@@ -202,7 +248,7 @@ def connect(address: str) -> Any:
         client = Client(address, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SchedulerError(f"{address}: no scheduler answers ({error}); start dask scheduler, or check it") from error
-    with _minding(client):
+    with minding(client):
         versions = client.run(_version, on_error="return")
     if not versions:
         client.close()
@@ -214,10 +260,140 @@ def connect(address: str) -> Any:
     return client
 
 
+@contextmanager
+def minding(client: Any) -> Iterator[None]:
+    """Turn what a lost cluster does into an error of klevels.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+
+    Yields
+    ------
+    None
+        While it works.
+
+    Raises
+    ------
+    SchedulerError
+        If the scheduler is lost, or too many workers over one block.
+    """
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    address = client.scheduler.address if client.scheduler is not None else "the scheduler"
+    try:
+        yield
+    except KilledWorker as error:
+        raise SchedulerError(
+            f"{address}: {RETRIES + 1} workers were lost over one block ({error.last_worker.address}); "
+            f"give them more memory or smaller blocks (--memory), then try again with --resume"
+        ) from error
+    except (CancelledError, CommClosedError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SchedulerError(
+            f"{address}: the scheduler was lost ({reason[:120]}); start it again, then try again with --resume"
+        ) from error
+
+
 def _version() -> str:
     from klevels.version import __version__ as found
 
     return found
+
+
+class _Chunks:
+    """Blocks of any lengths, numbered with the last axis fastest."""
+
+    def __init__(self, chunks: tuple[tuple[int, ...], ...]) -> None:
+        self._starts = [np.concatenate(([0], np.cumsum(lengths))).tolist() for lengths in chunks]
+        self.counts = tuple(len(lengths) for lengths in chunks)
+        self.n_blocks = math.prod(self.counts)
+
+    def place(self, number: int) -> tuple[int, ...]:
+        place = []
+        for n in reversed(self.counts):
+            number, index = divmod(number, n)
+            place.append(index)
+        return tuple(reversed(place))
+
+    def window(self, number: int) -> Window:
+        return tuple(slice(s[i], s[i + 1]) for s, i in zip(self._starts, self.place(number), strict=True))
+
+
+class _Work:
+    """Read a block, and work on it; a class, so that it can be pickled."""
+
+    def __init__(self, part: Callable[..., Any], arrays: Sequence[LazyArray | None], grid: _Chunks) -> None:
+        self._part = part
+        self._arrays = arrays
+        self._grid = grid
+
+    def __call__(self, number: int) -> Any:
+        window = self._grid.window(number)
+        blocks = [None if one is None else one.read(window[: one.ndim]) for one in self._arrays]
+        return self._part(number, window, *blocks)
+
+
+def _on_threads(
+    work: Callable[[int], T], merge: Callable[[T, T], T], numbers: Sequence[int], n_total: int, workers: Workers
+) -> T | None:
+    """Work on blocks in threads of this process; few results are waiting at a time."""
+    from concurrent.futures import ThreadPoolExecutor  # loads logging: an import of klevels stays light
+
+    merged: list[T] = []
+    waiting: deque[Future[T]] = deque()
+    n_done = n_total - len(numbers)
+
+    def take() -> None:
+        nonlocal n_done
+        found = waiting.popleft().result()
+        merged[:] = [merge(merged[0], found)] if merged else [found]
+        n_done += 1
+        if workers.progress is not None:
+            workers.progress(n_done, n_total)
+
+    with ThreadPoolExecutor(workers.n_at_once) as pool:
+        try:
+            for number in numbers:
+                waiting.append(pool.submit(work, number))
+                if len(waiting) > 2 * workers.n_at_once:
+                    take()
+            while waiting:
+                take()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return merged[0] if merged else None
+
+
+def _on_cluster(work: _Work, merge: Callable[[Any, Any], Any], numbers: Sequence[int], client: Any) -> Any:
+    """Work on a batch of blocks where the workers are, and merge their results there."""
+    # What all blocks need is a task's result, not data of this process: a worker that joins later, or takes the place
+    # of one that was lost, gets it from the others or makes it again.
+    shared = client.submit(_same, work, pure=False, retries=RETRIES)
+    results = client.map(_do, numbers, work=shared, pure=False, retries=RETRIES)
+    fold = _Fold(merge)
+    while len(results) > 1:
+        results = [
+            client.submit(fold, *results[i : i + FAN_IN], pure=False, retries=RETRIES)
+            for i in range(0, len(results), FAN_IN)
+        ]
+    try:
+        return results[0].result()
+    finally:
+        client.cancel(results)
+
+
+def _same(work: _Work) -> _Work:
+    return work
+
+
+def _do(number: int, work: _Work) -> Any:
+    return work(number)
 
 
 class _Filled:
@@ -236,38 +412,6 @@ class _Filled:
         return block[..., 0] if lacks_channels else block
 
 
-class _Job:
-    def __init__(self, number: int, task: Any) -> None:
-        self.number = number
-        self.task = task
-
-
-def _jobs(first: Any, arrays: Sequence[Any], rows: slice, part: Callable[..., Any]) -> Iterator[_Job]:
-    """Return the delayed work on some rows of blocks."""
-    from dask import delayed
-
-    cuts = [None if a is None else a.blocks[rows].to_delayed() for a in arrays]
-    starts = [np.concatenate(([0], np.cumsum(lengths))).tolist() for lengths in first.chunks]
-    work = delayed(part, pure=False, traverse=False)
-    token = os.urandom(8).hex()
-    for place in np.ndindex(*(rows.stop - rows.start, *first.numblocks[1:])):
-        whole = (place[0] + rows.start, *place[1:])
-        number = int(np.ravel_multi_index(whole, first.numblocks))
-        window: Window = tuple(slice(s[i], s[i + 1]) for s, i in zip(starts, whole, strict=True))
-        blocks = [None if c is None else c[place[: c.ndim]] for c in cuts]
-        yield _Job(number, work(number, window, *blocks, dask_key_name=f"{KEY}{token}-{number}"))
-
-
-def _tree(tasks: list[Any], merge: Callable[[Any, Any], Any]) -> Any:
-    """Merge neighbors until one is left."""
-    from dask import delayed
-
-    join = delayed(_Fold(merge), pure=False, traverse=False)
-    while len(tasks) > 1:
-        tasks = [join(*tasks[i : i + FAN_IN]) for i in range(0, len(tasks), FAN_IN)]
-    return tasks[0]
-
-
 class _Fold:
     """Merge some results in their order; a class, so that it can be pickled."""
 
@@ -275,22 +419,61 @@ class _Fold:
         self._merge = merge
 
     def __call__(self, *results: Any) -> Any:
-        total = results[0]
-        for one in results[1:]:
-            total = self._merge(total, one)
-        return total
+        return reduce(self._merge, results)
 
 
-def _compute(task: Any, workers: Workers, n_before: int, n_total: int) -> Any:
-    if workers.client is not None:
-        with _minding(workers.client):
-            future = workers.client.compute(task, retries=RETRIES)
-            try:
-                return future.result()
-            finally:
-                future.cancel()
-    with _counting(workers, n_before, n_total):
-        return task.compute(scheduler="threads", num_workers=workers.n_at_once)
+def _graph(array: Any) -> dict[Any, Any]:
+    """Return the tasks of a dask array, each block's own ones in one."""
+    from dask.core import flatten
+
+    keys = list(flatten(array.__dask_keys__()))
+    return dict(array.__dask_optimize__(array.__dask_graph__(), keys))
+
+
+def _tasks(
+    part: Callable[..., Any], arrays: Sequence[Any], graphs: Sequence[Any], grid: _Chunks, numbers: Sequence[int]
+) -> list[Any]:
+    """Return the delayed work on some blocks, with no more of the graphs than it needs."""
+    from dask.delayed import Delayed, delayed
+    from dask.highlevelgraph import HighLevelGraph
+    from dask.optimization import cull
+
+    token = os.urandom(8).hex()
+    places = [grid.place(number) for number in numbers]
+    blocks: list[list[Any]] = []
+    for i, (array, graph) in enumerate(zip(arrays, graphs, strict=True)):
+        if array is None:
+            blocks.append([None] * len(numbers))
+            continue
+        keys = [(array.name, *place[: array.ndim]) for place in places]
+        layer = f"{token}-{i}"
+        needed = HighLevelGraph.from_collections(layer, cull(graph, keys)[0], dependencies=())
+        blocks.append([Delayed(key, needed, layer=layer) for key in keys])
+    work = delayed(part, pure=False, traverse=False)
+    return [
+        work(number, grid.window(number), *given, dask_key_name=f"{KEY}{token}-{number}")
+        for number, *given in zip(numbers, *blocks, strict=True)
+    ]
+
+
+def _run_graph(
+    tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Workers, n_before: int, n_total: int
+) -> Any:
+    """Merge the results of delayed work, neighbors first, until one is left; and wait for it."""
+    from dask.delayed import delayed
+
+    join = delayed(_Fold(merge), pure=False, traverse=False)
+    while len(tasks) > 1:
+        tasks = [join(*tasks[i : i + FAN_IN]) for i in range(0, len(tasks), FAN_IN)]
+    if workers.client is None:
+        with _counting(workers, n_before, n_total):
+            return tasks[0].compute(scheduler="threads", num_workers=workers.n_at_once)
+    with minding(workers.client):
+        future = workers.client.compute(tasks[0], retries=RETRIES)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
 
 
 @contextmanager
@@ -312,36 +495,3 @@ def _counting(workers: Workers, n_before: int, n_total: int) -> Iterator[None]:
 
     with Callback(posttask=count):
         yield
-
-
-@contextmanager
-def _minding(client: Any) -> Iterator[None]:
-    """Turn what a lost cluster does into an error of klevels."""
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker
-    from distributed.comm import CommClosedError
-
-    address = client.scheduler.address if client.scheduler is not None else "the scheduler"
-    try:
-        yield
-    except KilledWorker as error:
-        raise SchedulerError(
-            f"{address}: {RETRIES + 1} workers were lost over one block ({error.last_worker.address}); "
-            f"give them more memory or smaller blocks (--memory), then try again with --resume"
-        ) from error
-    except (CancelledError, CommClosedError, TimeoutError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SchedulerError(
-            f"{address}: the scheduler was lost ({reason[:120]}); start it again, then try again with --resume"
-        ) from error
-
-
-def _dask_array() -> Any:
-    try:
-        import dask.array
-    except ImportError as error:
-        raise MissingDependencyError(
-            "images that are not in memory need the package dask; install it with pip install 'dask[array]'"
-        ) from error
-    return dask.array

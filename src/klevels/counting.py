@@ -15,7 +15,7 @@ from klevels.core.count import histogram as count_array
 from klevels.core.histogram import Histogram
 from klevels.errors import DataError, ParameterError
 from klevels.image import Image
-from klevels.lazy import is_lazy
+from klevels.lazy import ComputedArray, is_lazy
 from klevels.sources import as_gray_image, color_channels, visible
 from klevels.workers import Workers
 
@@ -104,7 +104,7 @@ def inside_of(mask: Image) -> Any:
 
     Returns
     -------
-    ndarray or dask array of bool
+    ndarray or LazyArray of bool
         Of the mask's shape without channels.
 
     Raises
@@ -115,11 +115,9 @@ def inside_of(mask: Image) -> Any:
     has_channels = "c" in mask.axes
     if not mask.is_lazy:
         return _nonzero(np.asarray(mask.data), has_channels=has_channels)
-    from klevels.blocks import map_blocks
-
-    cut, _ = engine.in_blocks(mask, None, Workers())
-    axis = cut.data.ndim - 1 if has_channels else None
-    return map_blocks(partial(_nonzero, has_channels=has_channels), cut.data, dtype=np.bool_, drop_axis=axis)
+    n_spatial = mask.ndim - has_channels
+    work = partial(_nonzero, has_channels=has_channels)
+    return ComputedArray(work, [mask.data], np.bool_, n_spatial=n_spatial)
 
 
 def _nonzero(values: NDArray[Any], *, has_channels: bool) -> NDArray[np.bool_]:

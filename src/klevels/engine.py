@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels import poster
+from klevels.blocks import as_blocks, as_dask, map_blocks, reduce_blocks
 from klevels.core import count as core_count
 from klevels.core.colors import ColorTable, count_colors, count_part_of_colors, nothing_counts
 from klevels.core.count import Tally, count_part
@@ -21,9 +22,10 @@ from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.errors import DataError, DataTypeError
+from klevels.foreign import is_dask
 from klevels.image import Image
-from klevels.lazy import KeptArray, LazyArray, Window
-from klevels.memory import COPIES, Grid, fitting_grid
+from klevels.lazy import KeptArray, LazyArray, LoadedArray
+from klevels.memory import COPIES, Grid, Window, fitting_grid
 from klevels.workers import Workers
 
 Nan = Literal["error", "ignore"]
@@ -63,27 +65,39 @@ def in_blocks(
     """
     if not image.is_lazy and workers.client is None and shards is None:
         return image, mask
-    from klevels.blocks import as_blocks
-
     n_spatial = len(image.axes.replace("c", ""))
+    if mask is not None:
+        mask = _checked(mask, image.shape[:n_spatial])
+    if is_dask(image.data) or is_dask(mask):
+        return _in_dask_blocks(image, mask, n_spatial, workers, shards)
+    grid = grid_of(image, workers, shards)
     data = image.data
-    if isinstance(data, LazyArray) or shards is not None or not image.is_lazy:
-        grid = grid_of(image, workers, shards)
-        if keep and isinstance(data, LazyArray) and workers.client is None:
-            data = KeptArray(data, room_to_keep(data, grid, workers))
-        data = as_blocks(data, grid)
-    if mask is None:
-        return replace(image, data=data), None
-    shape = data.shape[:n_spatial]
+    if keep and isinstance(data, LazyArray) and workers.client is None:
+        data = KeptArray(data, room_to_keep(data, grid, workers))
+    inside = LoadedArray(mask) if isinstance(mask, np.ndarray) else mask
+    return replace(image, data=as_blocks(data, grid)), inside
+
+
+def _checked(mask: Any, shape: tuple[int, ...]) -> Any:
     found = mask if hasattr(mask, "shape") else np.asarray(mask)
     if tuple(found.shape) != shape:
-        raise DataError(f"the mask has shape {found.shape}, the image {shape}; give a mask of the image's shape")
+        raise DataError(f"the mask has shape {tuple(found.shape)}, the image {shape}; give a mask of the image's shape")
     if found.dtype.kind not in "biu":
         raise DataTypeError(f"the mask is of dtype {found.dtype}; give bool, or integers, nonzero inside")
-    cut = as_blocks(found, Grid(shape, tuple(c[0] for c in data.chunks[:n_spatial])))
-    return replace(image, data=data), cut if cut.chunks == data.chunks[:n_spatial] else cut.rechunk(
-        data.chunks[:n_spatial]
-    )
+    return found
+
+
+def _in_dask_blocks(
+    image: Image, mask: Any, n_spatial: int, workers: Workers, shards: Sequence[int] | None
+) -> tuple[Image, Any]:
+    """Cut an image and a mask of which one is a dask array; both are then."""
+    if not is_dask(image.data):
+        data = as_dask(image.data, grid_of(image, workers, shards).chunks)
+    else:
+        data = image.data if shards is None else as_blocks(image.data, grid_of(image, workers, shards))
+        if "c" in image.axes and len(data.chunks[-1]) > 1:
+            data = data.rechunk({n_spatial: -1})
+    return replace(image, data=data), None if mask is None else as_dask(mask, data.chunks[:n_spatial])
 
 
 def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None) -> Grid:
@@ -108,7 +122,7 @@ def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None)
         data.chunks
         if isinstance(data, LazyArray)
         else tuple(c[0] for c in data.chunks)
-        if image.is_lazy
+        if is_dask(data)
         else (1, *data.shape[1:])
     )
     if "c" in image.axes:
@@ -163,8 +177,6 @@ def count(data: Any, mask: Any, nan: Nan, workers: Workers) -> Histogram:
     """
     if isinstance(data, np.ndarray):
         return core_count.histogram(data, mask=mask, nan=nan, threads=workers.threads)
-    from klevels.blocks import reduce_blocks
-
     tally: Tally | None = reduce_blocks(_tally, operator.add, (data, mask), workers)
     if tally is None:
         raise DataError(f"the image has shape {data.shape}; give at least one voxel")
@@ -194,8 +206,6 @@ def count_table(data: Any, mask: Any, nan: Nan, peak: float | Sequence[float] | 
     """
     if isinstance(data, np.ndarray):
         return count_colors(data, mask=mask, nan=nan, peak=peak, threads=workers.threads)
-    from klevels.blocks import reduce_blocks
-
     if peak is None and (data.dtype.kind == "f" or data.dtype.itemsize > 2):
         peak = max(peaks(data, mask, nan, workers))  # blocks are counted on the grid of the whole
     table = reduce_blocks(partial(_table, nan=nan, peak=peak), _merged, (data, mask), workers)
@@ -225,8 +235,6 @@ def peaks(data: Any, mask: Any, nan: Nan, workers: Workers) -> tuple[float, ...]
     """
     if isinstance(data, np.ndarray):
         return peaks_of(data, mask=mask, nan=nan)
-    from klevels.blocks import reduce_blocks
-
     found = reduce_blocks(partial(_peaks, nan=nan), _greater, (data, mask), workers)
     return found or (0.0,) * data.shape[-1]
 
@@ -259,11 +267,9 @@ def classify(
             return model.classify(data, mask=mask, threads=workers.threads)
         table = counted if isinstance(counted, ColorTable) else None
         return model.classify(data, mask=mask, table=table, threads=workers.threads)
-    from klevels.blocks import map_blocks
-
     dtype = np.uint8 if model.n_classes <= 255 else np.uint16
-    axis = None if isinstance(model, Levels) else data.ndim - 1
-    return map_blocks(partial(label_block, model), data, mask, dtype=dtype, drop_axis=axis)
+    n_spatial = data.ndim - isinstance(model, Palette)
+    return map_blocks(partial(label_block, model), data, mask, dtype=dtype, n_spatial=n_spatial)
 
 
 def label_block(model: Levels | Palette, block: NDArray[Any], mask: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -305,8 +311,6 @@ def squared_error(colors: Any, labels: Any, palette: Palette, workers: Workers) 
     float
         In squared image units.
     """
-    from klevels.blocks import reduce_blocks
-
     found: float | None = reduce_blocks(partial(_error, palette=palette), operator.add, (colors, labels), workers)
     return found or 0.0
 
@@ -330,8 +334,6 @@ def class_counts(labels: Any, n_classes: int, workers: Workers) -> NDArray[np.in
     """
     if isinstance(labels, np.ndarray):
         return counts_in(labels, n_classes)
-    from klevels.blocks import reduce_blocks
-
     found = reduce_blocks(partial(_counts, n_classes=n_classes), operator.add, (labels,), workers)
     return np.zeros(n_classes, np.int64) if found is None else found
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from klevels.errors import DataError
-from klevels.files import reading
 from klevels.image import Image
 from klevels.lazy import LazyArray, Window
 from klevels.units import in_one_unit, short_unit
@@ -49,6 +47,10 @@ class WrappedArray(LazyArray):
         self._array = array
 
     def read(self, window: Window) -> NDArray[Any]:
+        from pathlib import Path
+
+        from klevels.files import reading  # half of what a light import of klevels costs
+
         with reading(Path(self.source)):
             return np.asarray(self._array[window])
 

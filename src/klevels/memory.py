@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
 
 import numpy as np
 
 from klevels.errors import ParameterError
-from klevels.lazy import Window
 
-BLOCK_BYTES = 1 << 26
+Window = tuple[slice, ...]
+"""A part of an array: one slice for each axis, with a start, a stop after it, and no step."""
+BLOCK_BYTES = 1 << 24
 """Blocks are no larger, whatever memory there is: beyond, nothing is gained, and a lost block costs more."""
 LEAST_MEMORY = 64 * 10**6
 COPIES = 4
@@ -72,6 +73,25 @@ class Grid:
             slice(int(i) * b, min(n, (int(i) + 1) * b)) for i, b, n in zip(place, self.block, self.shape, strict=True)
         )
 
+    def parts(self, window: Window) -> Iterator[Window]:
+        """Cut a window where blocks meet.
+
+        Parameters
+        ----------
+        window : tuple of slice
+            A part of the array.
+
+        Yields
+        ------
+        tuple of slice
+            The parts of it, each in one block.
+        """
+        along = [
+            [slice(max(one.start, start), min(one.stop, start + b)) for start in range(one.start // b * b, one.stop, b)]
+            for one, b in zip(window, self.block, strict=True)
+        ]
+        yield from product(*along)
+
 
 def free_memory() -> int:
     """Return how much memory this process can take without others being swapped out.
@@ -83,6 +103,17 @@ def free_memory() -> int:
     """
     found = [n for n in (_available(), _left_in_group()) if n is not None]
     return min(found) if found else UNKNOWN
+
+
+def n_processors() -> int:
+    """Return how many processors this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parse_memory(text: str) -> int:
@@ -146,7 +177,7 @@ def fitting_grid(
     Returns
     -------
     Grid
-        Of blocks of at most 64 MB, unless one chunk is larger. Where chunks and shards do not fit each other, blocks
+        Of blocks of at most 16 MB, unless one chunk is larger. Where chunks and shards do not fit each other, blocks
         are of whole shards, and chunks between blocks are read more than once.
 
     Raises
@@ -184,12 +215,9 @@ def _grown(shape: Sequence[int], unit: Sequence[int], most: int) -> tuple[int, .
 
 
 def _available() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    found = [line.split()[1] for line in _text("/proc/meminfo").splitlines() if line.startswith("MemAvailable:")]
+    if found:
+        return int(found[0]) * 1024
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -197,9 +225,13 @@ def _available() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    group = Path("/sys/fs/cgroup")
+    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
+    return max(0, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else None
+
+
+def _text(path: str) -> str:
     try:
-        limit, used = (group / "memory.max").read_text().strip(), int((group / "memory.current").read_text())
-        return None if limit == "max" else max(0, int(limit) - used)
-    except (OSError, ValueError):
-        return None
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -165,7 +165,7 @@ class Partial:
         overwrite : bool
             Whether outputs that are there are replaced.
         """
-        for output, part in reversed(parts.items()):
+        for output, part in reversed(list(parts.items())):
             with naming_output(output):
                 target = Path(os.path.realpath(output))
                 for one, name in (

@@ -113,7 +113,7 @@ def segment(
     labels = engine.classify(
         model, color_channels(source) if "c" in source.axes else source.data, inside, counted, workers
     )
-    if counts_labels(source, recipe):
+    if counts_labels(source, recipe, counted):
         model = replace(model, counts=engine.class_counts(labels, model.n_classes, workers))
     return Segmentation(source.with_data(labels), model, recipe, counted, source)
 
@@ -147,7 +147,7 @@ def find_classes(
     return find(source, inside, recipe, workers, step)
 
 
-def counts_labels(source: Image, recipe: Recipe) -> bool:
+def counts_labels(source: Image, recipe: Recipe, counted: Histogram | ColorTable) -> bool:
     """Tell whether the voxels of each class are counted by their labels, and not as the fit counts them.
 
     Parameters
@@ -156,13 +156,15 @@ def counts_labels(source: Image, recipe: Recipe) -> bool:
         What is segmented.
     recipe : Recipe
         What is asked.
+    counted : Histogram or ColorTable
+        Of it.
 
     Returns
     -------
     bool
         True where bins may be divided between classes, or colors lie as near to one center as to another.
     """
-    return "c" in source.axes or recipe.model is not None
+    return "c" in source.axes or (recipe.model is not None and counted.shift > 0)
 
 
 def _find_levels(

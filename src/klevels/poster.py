@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from klevels.blocks import map_blocks
 from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality, check_quality, check_seed
 from klevels.core.dither import DITHERS, Dither
@@ -150,23 +151,32 @@ class Poster:
         Colors are rounded to the nearest integer, halves to even. Transparent pixels are black, and as transparent.
         """
         painted = self._painted(self.source.dtype.newbyteorder("="))
-        if has_alpha(self.source):
-            painted = np.concatenate([painted, self.source.data[..., -1:]], axis=-1)
+        if has_alpha(self.source) and self.source.is_lazy:
+            n = self.palette.n_channels + 1
+            painted = map_blocks(
+                _with_alpha, painted, self.source.data, dtype=painted.dtype, n_spatial=self.labels.ndim, n_channels=n
+            )
+        elif has_alpha(self.source):
+            painted = _with_alpha(painted, self.source.data)
         meta = self.source.meta
         kept = {name: meta[name] for name in ("alpha", "premultiplied", "icc_profile") if name in meta}
         axes = self.source.axes
         if "c" not in axes:
             if painted.shape[-1] == 1:
-                return Image(painted[..., 0], axes, self.source.spacing, self.source.unit, kept)
+                if self.source.is_lazy:
+                    painted = map_blocks(_first_channel, painted, dtype=painted.dtype, n_spatial=self.labels.ndim)
+                else:
+                    painted = painted[..., 0]
+                return Image(painted, axes, self.source.spacing, self.source.unit, kept)
             axes += "c"
         return Image(painted, axes, self.source.spacing, self.source.unit, kept)
 
     def _painted(self, dtype: np.dtype[Any]) -> Any:
-        labels = self.labels.data
-        if not self.labels.is_lazy:
-            return self.palette.paint(labels, dtype)
-        chunks = (*labels.chunks, (self.palette.n_channels,))
-        return labels.map_blocks(self.palette.paint, dtype, dtype=dtype, new_axis=labels.ndim, chunks=chunks)
+        palette, labels = self.palette, self.labels
+        if not labels.is_lazy:
+            return palette.paint(labels.data, dtype)
+        work = partial(palette.paint, dtype=dtype)
+        return map_blocks(work, labels.data, dtype=dtype, n_spatial=labels.ndim, n_channels=palette.n_channels)
 
     @cached_property
     def mse(self) -> float:
@@ -210,6 +220,14 @@ class Poster:
             "n_pixels": math.prod(self.labels.shape),
             "n_ignored": math.prod(self.labels.shape) - int(palette.counts.sum()),
         }
+
+
+def _with_alpha(painted: NDArray[Any], source: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([painted, source[..., -1:]], axis=-1)
+
+
+def _first_channel(painted: NDArray[Any]) -> NDArray[Any]:
+    return painted[..., 0]
 
 
 def squared_error(colors: NDArray[Any], labels: NDArray[Any], palette: Palette) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from klevels.blocks import map_blocks
 from klevels.core.clusters import Quality, check_quality, check_seed
 from klevels.core.colors import ColorTable
 from klevels.core.fit import check_k
@@ -223,13 +224,11 @@ class Segmentation:
         return self.source.with_data(data)
 
     def _painted(self, dtype: np.dtype[Any]) -> Any:
-        labels = self.labels.data
+        n_channels = self.model.n_channels if isinstance(self.model, Palette) else None
         if not self.labels.is_lazy:
-            return self.model.paint(labels, dtype)
-        if isinstance(self.model, Levels):
-            return labels.map_blocks(self.model.paint, dtype, dtype=dtype)
-        axis, n = labels.ndim, self.model.n_channels
-        return labels.map_blocks(self.model.paint, dtype, dtype=dtype, new_axis=axis, chunks=(*labels.chunks, (n,)))
+            return self.model.paint(self.labels.data, dtype)
+        work = partial(self.model.paint, dtype=dtype)
+        return map_blocks(work, self.labels.data, dtype=dtype, n_spatial=self.labels.ndim, n_channels=n_channels)
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that people report.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from klevels import engine, io
-from klevels.blocks import as_blocks, reduce_blocks
+from klevels.blocks import as_blocks, blocks_of, reduce_blocks
 from klevels.core.histogram import Histogram
 from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
@@ -123,11 +122,12 @@ def segment_to(
         shards = tuple(np.lcm.reduce([s.shards[: len(blank.axes)] for s in sinks]).tolist())
         source, inside = engine.in_blocks(image, mask, workers, shards=shards, keep=True)
         inside = visible(source, inside)
-        partial.cut(source.data.chunks)
+        partial.cut(blocks_of(source.data))
         model, counted = _find_or_remember(partial, source, inside, recipe, workers, step)
         step("labeling")
-        counts = _write_labels(partial, source, inside, model, sinks, outputs, workers)
-        if counts_labels(source, recipe):
+        has_counts = counts_labels(source, recipe, counted)
+        counts = _write_labels(partial, source, inside, model, sinks, outputs, workers, has_counts=has_counts)
+        if counts is not None:
             model = replace(model, counts=counts)
         step("writing")
         for path, sink in zip(outputs.images, sinks, strict=True):
@@ -232,7 +232,7 @@ def copy(
             sink = opening(output, image, made[output])
         partial.save({"begun": True})
         data = as_blocks(image.data, engine.grid_of(image, workers, sink.shards))
-        partial.cut(data.chunks)
+        partial.cut(blocks_of(data))
         reduce_blocks(_Store(sink, output, partial.path), _nothing, (data,), workers, done=partial.done())
         finish(output, sink)
         texts = {} if record is None else {output: _record_text(output, image, record)}
@@ -312,20 +312,28 @@ class _LabelPart:
     """Label a block and write it; a class, so that it can be pickled."""
 
     def __init__(
-        self, model: Levels | Palette, sinks: Sequence[tuple[Path, Sink, np.dtype[Any] | None]], folder: Path
+        self,
+        model: Levels | Palette,
+        sinks: Sequence[tuple[Path, Sink, np.dtype[Any] | None]],
+        folder: Path,
+        *,
+        has_counts: bool,
     ) -> None:
         self._model = model
         self._sinks = sinks
         self._folder = folder
+        self._has_counts = has_counts
 
-    def __call__(self, number: int, window: Window, block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[Any]:
+    def __call__(
+        self, number: int, window: Window, block: NDArray[Any], mask: NDArray[Any] | None
+    ) -> NDArray[np.int64] | None:
         labels = engine.label_block(self._model, block, mask)
         for path, sink, painted in self._sinks:
             with naming_output(path):
                 _write(sink, window[: labels.ndim], labels if painted is None else self._model.paint(labels, painted))
-        counts = engine.counts_in(labels, self._model.n_classes, threads=1)
+        counts = engine.counts_in(labels, self._model.n_classes, threads=1) if self._has_counts else None
         with naming_output(self._sinks[0][0]):
-            mark(self._folder, number, counts.tolist())
+            mark(self._folder, number, None if counts is None else counts.tolist())
         return counts
 
 
@@ -389,18 +397,23 @@ def _write_labels(
     sinks: Sequence[Sink],
     outputs: Outputs,
     workers: Workers,
-) -> NDArray[np.int64]:
-    """Write all blocks that are not written yet, and count the voxels of each class in all of them."""
+    *,
+    has_counts: bool,
+) -> NDArray[np.int64] | None:
+    """Write all blocks that are not written yet; count the voxels of each class in all, if that is asked for."""
     dtypes = {outputs.labels: None, outputs.paint: source.dtype.newbyteorder("=")}
     targets = [(path, sink, dtypes[path]) for path, sink in zip(outputs.images, sinks, strict=True)]
     done = partial.done()
-    counts = np.zeros(model.n_classes, np.int64)
-    for one in done.values():
-        counts += np.array(one, np.int64)
     voxels = color_channels(source) if "c" in source.axes else source.data
-    work = _LabelPart(model, targets, partial.path)
-    found = reduce_blocks(work, operator.add, (voxels, inside), workers, done=done)
-    return counts if found is None else counts + found
+    work = _LabelPart(model, targets, partial.path, has_counts=has_counts)
+    counts = reduce_blocks(work, _added, (voxels, inside), workers, done=done)
+    for one in done.values() if has_counts else ():
+        counts = _added(counts, np.array(one, np.int64))
+    return counts
+
+
+def _added(one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    return other if one is None else one if other is None else one + other
 
 
 def _sinks(blanks: Sequence[Image], made: Mapping[Path, Path], *, is_new: bool) -> list[Sink]:

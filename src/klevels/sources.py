@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from klevels.errors import DataError, DataTypeError
 from klevels.foreign import image_of_xarray, is_xarray, lazy_of
 from klevels.image import Image
-from klevels.lazy import LazyArray, Window
+from klevels.lazy import ComputedArray, LazyArray, Window
 
 PICTURES = ("uint8", "uint16", "float16", "float32", "float64")
 
@@ -169,12 +170,24 @@ def color_channels(image: Image, n_wanted: int | None = None) -> Any:
     ndarray or dask array
         A view, with the channels on the last axis.
     """
-    data = image.data if "c" in image.axes else image.data[..., None]
-    if has_alpha(image):
-        data = data[..., :-1]
-    if n_wanted == 3 and data.shape[-1] == 1:
-        data = np.broadcast_to(data, (*data.shape[:-1], 3))
-    return data
+    has_channels = "c" in image.axes
+    n_spatial = image.ndim - has_channels
+    n_channels = (image.shape[-1] if has_channels else 1) - has_alpha(image)
+    n_channels = 3 if n_wanted == 3 and n_channels == 1 else n_channels
+    if has_channels and n_channels == image.shape[-1]:
+        return image.data
+    chosen = partial(_channels, n_spatial=n_spatial, n_channels=n_channels)
+    if isinstance(image.data, LazyArray):
+        return ComputedArray(chosen, [image.data], image.dtype, n_spatial=n_spatial, n_channels=n_channels)
+    return chosen(image.data)
+
+
+def _channels(data: Any, *, n_spatial: int, n_channels: int) -> Any:
+    """Return the first channels; one is repeated where there are to be more."""
+    channels = data[..., None] if data.ndim == n_spatial else data
+    if channels.shape[-1] >= n_channels:
+        return channels[..., :n_channels]
+    return np.broadcast_to(channels[..., :1], (*channels.shape[:-1], n_channels))
 
 
 def visible(image: Image, mask: Any) -> Any:
@@ -199,8 +212,12 @@ def visible(image: Image, mask: Any) -> Any:
     """
     if not has_alpha(image):
         return mask
-    seen = image.data[..., -1] != 0
-    if not image.is_lazy and not seen.any():
+    if isinstance(image.data, LazyArray):
+        return ComputedArray(_seen, [image.data, mask], np.bool_, n_spatial=image.ndim - 1)
+    if image.is_lazy:
+        return _seen(image.data, mask)
+    seen: NDArray[np.bool_] = image.data[..., -1] != 0
+    if not seen.any():
         raise DataError("every pixel is transparent; give an image with something to see, or drop its alpha channel")
     if mask is None:
         return seen
@@ -208,6 +225,10 @@ def visible(image: Image, mask: Any) -> Any:
     if inside.dtype.kind in "biu" and inside.shape == seen.shape:
         inside = seen & (inside != 0)
     return inside  # if it does not fit, it is refused where pixels are counted
+
+
+def _seen(colors: Any, mask: Any) -> Any:
+    return colors[..., -1] != 0 if mask is None else (colors[..., -1] != 0) & (mask != 0)
 
 
 def _plain(image: Any) -> Any:

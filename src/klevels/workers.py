@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from klevels.core.voxels import count_threads
-from klevels.memory import free_memory
+from klevels.memory import free_memory, n_processors
 
 Progress = Callable[[int, int], None]
 """Called with how many blocks are done, and how many there are."""
@@ -40,7 +39,7 @@ class Workers:
         """How many blocks are worked on at the same time on one machine."""
         if self.client is not None:
             return max(self.client.nthreads().values(), default=1)
-        return count_threads(self.threads) if self.threads is not None else _n_processors()
+        return count_threads(self.threads) if self.threads is not None else n_processors()
 
     @property
     def budget(self) -> int:
@@ -53,7 +52,3 @@ class Workers:
             if limits:
                 return min(limits) // 2
         return free_memory() // 2
-
-
-def _n_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

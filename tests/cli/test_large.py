@@ -29,9 +29,12 @@ VALUES = np.random.default_rng(1).normal(2000, 500, SHAPE).clip(0, 4095).astype(
 SMALL_BLOCKS = """
 import dask.array, zarr, tifffile, imagecodecs, numpy
 import klevels.cli.app, klevels.cli.segments, klevels.cli.verbs, klevels.blocks
-import klevels.io, klevels.memory, klevels.io.zarr_grid
+import klevels.io, klevels.memory, klevels.io.zarr_grid, klevels.io.pyramid
 klevels.io.LAZY_BYTES = 0
 klevels.memory.BLOCK_BYTES = 5000
+klevels.io.zarr_grid.CHUNKS = {3: (4, 16, 16)}
+klevels.io.zarr_grid.SHARD_BYTES = 1 << 12
+klevels.io.pyramid.COARSEST, klevels.io.pyramid.THIN = 8, 3
 """
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no fork and no signals")
 
@@ -93,7 +96,7 @@ def test_killed_at_any_moment_and_resumed(server: Commands, folder: Path, name: 
     assert n > 10
     rng = random.Random(name)
     early, late = range(1, 9), range(n - 12, n + 1)
-    for moment in sorted({*rng.sample([*early, *late], 5), *rng.sample(range(9, n), 3)}):
+    for moment in sorted({*rng.sample([*early, *late], 4), *rng.sample(range(9, n), 3)}):
         leave_only(folder, set(before))
         killed, _ = server.run(*tokens, cwd=folder, die_at=moment)
         assert killed.code in (-signal.SIGKILL, 0)
@@ -273,20 +276,20 @@ def test_an_interrupted_run_says_how_it_goes_on(server: Commands, folder: Path) 
 
 @posix
 def test_a_full_disk_is_no_reason_to_begin_anew(folder: Path) -> None:
-    values = np.zeros((130, 256, 256), np.uint8)
-    values[:64] = 100
-    values[64:] = np.random.default_rng(0).integers(0, 250, (66, 256, 256))
+    values = np.full((48, 128, 128), 100, np.uint8)
+    values[16:32] = np.random.default_rng(0).integers(0, 250, (16, 128, 128))
     tifffile.imwrite(folder / "large.tif", values, photometric="minisblack")
+    small = SMALL_BLOCKS.replace("5000", "1 << 18").replace("1 << 12", "1 << 18").replace("(4, 16, 16)", "(8, 64, 64)")
     limited = (
-        SMALL_BLOCKS.replace("5000", "1 << 22")
+        small
         + """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 """
     )
     tokens = ["segment", "large.tif", "-k", 3, "-o", "a.ome.zarr", "--threads", 1]
-    with commands(SMALL_BLOCKS.replace("5000", "1 << 22")) as free, commands(limited) as full:
+    with commands(small) as free, commands(limited) as full:
         free.run(*tokens, cwd=folder)
         after = files(folder)
         leave_only(folder, {"scan.tif", "few.tif", "large.tif"})

@@ -317,16 +317,15 @@ def test_a_killed_process_leaves_whole_shards_only(tmp_path: Path) -> None:
     image, path = labels_image((21, 60, 90)), tmp_path / "a.zarr"
     sink = create(path, image, path)
     for delay in (0.01, 0.03):
-        process = subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(pickle.dumps((sink, image.data)))
-        process.stdin.close()
-        assert process.stdout.readline() == b"begun\n"
-        time.sleep(delay)
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        command = [sys.executable, "-c", WRITER]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(pickle.dumps((sink, image.data)))
+            process.stdin.close()
+            assert process.stdout.readline() == b"begun\n"
+            time.sleep(delay)
+            process.kill()
     assert isinstance(sink, ZarrSink)
     for window in grid_windows(image.shape, sink.shards):
         if sink.arrays[0].file(window).exists():

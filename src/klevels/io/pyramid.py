@@ -14,7 +14,8 @@ COARSEST = 256
 THIN = 64
 """An axis is halved only while it is longer."""
 
-_RUN = 1 << 15  # values of a coarse level that are found at once: all that is held for them stays in the cache
+_RUN = 1 << 17
+"""Values that are found at once: of more, the work leaves the cache; of fewer, threads wait for each other's lock."""
 _NETWORKS = {
     2: ((0, 1),),
     4: ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)),

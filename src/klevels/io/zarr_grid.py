@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-SHARD_BYTES = 1 << 26
+SHARD_BYTES = 1 << 24
 """No shard is larger, before it is compressed, unless it is a single chunk."""
 CHUNKS = {2: (1024, 1024), 3: (32, 128, 128)}
 """For 2 and for 3 spatial axes. Flat, so that a scan stored page by page is labeled in slabs of few pages."""

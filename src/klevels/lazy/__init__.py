@@ -1,0 +1,25 @@
+"""Arrays that stay where they are stored until a part of them is asked for."""
+
+from klevels.lazy.base import LazyArray, is_lazy
+from klevels.lazy.derived import ComputedArray, CutArray, KeptArray, PickedArray, StackedArray, TransposedArray
+from klevels.lazy.scaling import ScaledArray, scaled, scaled_dtype
+from klevels.lazy.stored import Layout, LoadedArray, MappedArray
+from klevels.memory import Window
+
+__all__ = [
+    "ComputedArray",
+    "CutArray",
+    "KeptArray",
+    "Layout",
+    "LazyArray",
+    "LoadedArray",
+    "MappedArray",
+    "PickedArray",
+    "ScaledArray",
+    "StackedArray",
+    "TransposedArray",
+    "Window",
+    "is_lazy",
+    "scaled",
+    "scaled_dtype",
+]

@@ -1,0 +1,220 @@
+"""Arrays that are made of others, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from klevels.lazy.base import LazyArray
+from klevels.memory import Grid, Window
+
+
+class ComputedArray(LazyArray):
+    """What a function makes of windows of other arrays.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a window's values of each source; returns as many along the axes that they share. It can be pickled.
+    sources : sequence of LazyArray or None
+        The first has the shape, but for channels, and the grid; others may lack its last axis, the channels. The
+        function gets None for None.
+    dtype : dtype
+        Of what the function returns.
+    n_spatial : int
+        How many axes they share.
+    n_channels : int, optional
+        How long the last axis is that the result has for channels; None if it has none.
+    halo : sequence of int, optional
+        How far beyond a window the function looks along each shared axis: it gets so many voxels more, fewer at the
+        ends of the array, and what it returns for these is dropped.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., NDArray[Any]],
+        sources: Sequence[LazyArray | None],
+        dtype: DTypeLike,
+        *,
+        n_spatial: int,
+        n_channels: int | None = None,
+        halo: Sequence[int] | None = None,
+    ) -> None:
+        first = sources[0]
+        assert first is not None
+        last = () if n_channels is None else (n_channels,)
+        shape, chunks = (*first.shape[:n_spatial], *last), (*first.chunks[:n_spatial], *last)
+        super().__init__(shape, dtype, chunks, first.source, first.stored_bytes)
+        if first.grid is not None:
+            self.grid = Grid(shape, (*first.grid.block[:n_spatial], *last))
+        self._function = function
+        self._sources = tuple(sources)
+        self._n_spatial = n_spatial
+        self._halo = (0,) * n_spatial if halo is None else tuple(halo)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        place = window[: self._n_spatial]
+        around = tuple(
+            slice(max(0, one.start - reach), min(n, one.stop + reach))
+            for one, reach, n in zip(place, self._halo, self.shape, strict=False)
+        )
+        found = self._function(*(None if one is None else self._of(one, around) for one in self._sources))
+        inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))
+        return found[(*inner, *window[self._n_spatial :])]
+
+    def _of(self, source: LazyArray, window: Window) -> NDArray[Any]:
+        """Return the values of a window with all channels."""
+        return source.read((*window, *(slice(0, n) for n in source.shape[self._n_spatial :])))
+
+
+class TransposedArray(LazyArray):
+    """Another array with its axes in another order.
+
+    Parameters
+    ----------
+    source : LazyArray
+        The array.
+    axes : tuple of int
+        Which of its axes comes first, second, and so on.
+    """
+
+    def __init__(self, source: LazyArray, axes: Sequence[int]) -> None:
+        super().__init__(
+            [source.shape[a] for a in axes],
+            source.dtype,
+            [source.chunks[a] for a in axes],
+            source.source,
+            source.stored_bytes,
+        )
+        self._source = source
+        self._axes = tuple(axes)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        inner = [slice(0)] * len(window)
+        for axis, one in zip(self._axes, window, strict=True):
+            inner[axis] = one
+        return self._source.read(tuple(inner)).transpose(self._axes)
+
+
+class CutArray(LazyArray):
+    """Some neighboring entries of the first axis of another array.
+
+    Parameters
+    ----------
+    source : LazyArray
+        The array.
+    part : slice
+        Which entries, without a step.
+    """
+
+    def __init__(self, source: LazyArray, part: slice) -> None:
+        n = part.stop - part.start
+        stored = None if source.stored_bytes is None else source.stored_bytes * n // source.shape[0]
+        super().__init__((n, *source.shape[1:]), source.dtype, source.chunks, source.source, stored)
+        self._source = source
+        self._start = part.start
+
+    def read(self, window: Window) -> NDArray[Any]:
+        along = slice(window[0].start + self._start, window[0].stop + self._start)
+        return self._source.read((along, *window[1:]))
+
+
+class PickedArray(LazyArray):
+    """Another array at one place of some of its axes, which are gone then.
+
+    Parameters
+    ----------
+    source : LazyArray
+        The array.
+    places : tuple of int or None
+        For each of its axes the place, or None where the axis stays.
+    """
+
+    def __init__(self, source: LazyArray, places: Sequence[int | None]) -> None:
+        kept = [axis for axis, place in enumerate(places) if place is None]
+        super().__init__(
+            [source.shape[a] for a in kept],
+            source.dtype,
+            [source.chunks[a] for a in kept],
+            source.source,
+            source.stored_bytes,
+        )
+        self._source = source
+        self._places = tuple(places)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        rest = iter(window)
+        inner = tuple(next(rest) if place is None else slice(place, place + 1) for place in self._places)
+        picked = tuple(slice(None) if place is None else 0 for place in self._places)
+        return self._source.read(inner)[picked]
+
+
+class StackedArray(LazyArray):
+    """Arrays of one shape and dtype, one behind the other along a new first axis.
+
+    Parameters
+    ----------
+    parts : sequence of LazyArray
+        At least one.
+    source : str
+        The folder or file that they are from.
+    """
+
+    def __init__(self, parts: Sequence[LazyArray], source: str) -> None:
+        first = parts[0]
+        stored = None if any(p.stored_bytes is None for p in parts) else sum(p.stored_bytes or 0 for p in parts)
+        super().__init__((len(parts), *first.shape), first.dtype, (1, *first.chunks), source, stored)
+        self._parts = tuple(parts)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        along, rest = window[0], window[1:]
+        out = np.empty([one.stop - one.start for one in window], self.dtype)
+        for i, part in enumerate(self._parts[along]):
+            out[i] = part.read(rest)
+        return out
+
+
+class KeptArray(LazyArray):
+    """Another array whose windows stay in memory once they are read, until they are read again.
+
+    For arrays that are read twice in the same windows, so that as many as there is room for are decoded once. It is for
+    threads of one process; what is kept is not pickled.
+
+    Parameters
+    ----------
+    source : LazyArray
+        The array.
+    room : int
+        How much may be kept, in bytes.
+    """
+
+    def __init__(self, source: LazyArray, room: int) -> None:
+        super().__init__(source.shape, source.dtype, source.chunks, source.source, source.stored_bytes)
+        self._source = source
+        self._room = room
+        self._windows: dict[tuple[tuple[int, int], ...], NDArray[Any]] = {}
+        self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_windows": {}, "_lock": None, "_room": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_lock": Lock()})
+
+    def read(self, window: Window) -> NDArray[Any]:
+        key = tuple((one.start, one.stop) for one in window)
+        with self._lock:
+            kept = self._windows.pop(key, None)
+            if kept is not None:
+                self._room += kept.nbytes
+                return kept
+        found = self._source.read(window)
+        with self._lock:
+            if found.nbytes <= self._room:
+                self._windows[key] = found
+                self._room -= found.nbytes
+        return found
