@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klevels.errors import ParameterError
@@ -36,6 +36,7 @@ def test_without_shards_blocks_are_whole_chunks(shape: list[int], chunks: list[i
     assert all(b % c == 0 or b == n for b, c, n in zip(grid.block, chunks, shape, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.data())
 def test_windows_tile_the_array(shape: list[int], data: st.DataObject) -> None:
     block = tuple(data.draw(st.integers(1, n)) for n in shape)

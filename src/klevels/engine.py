@@ -29,6 +29,8 @@ from klevels.memory import COPIES, Grid, Window, fitting_grid
 from klevels.workers import Workers
 
 Nan = Literal["error", "ignore"]
+MOST_KEPT = 1 << 29
+"""Decoded blocks that are kept take no more where nobody said how much memory may be used."""
 
 
 def in_blocks(
@@ -148,12 +150,13 @@ def room_to_keep(data: LazyArray, grid: Grid, workers: Workers) -> int:
     Returns
     -------
     int
-        In bytes; 0 where nothing has to be decoded.
+        In bytes; 0 where nothing has to be decoded. Unless more is allowed by name, `MOST_KEPT` at most.
     """
     if data.stored_bytes is None:
         return 0
     block_bytes = data.dtype.itemsize * math.prod(grid.block)
-    return max(0, workers.budget - COPIES * block_bytes * workers.n_at_once)
+    room = max(0, workers.budget - COPIES * block_bytes * workers.n_at_once)
+    return room if workers.memory is not None else min(room, MOST_KEPT)
 
 
 def count(data: Any, mask: Any, nan: Nan, workers: Workers) -> Histogram:
