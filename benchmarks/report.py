@@ -108,6 +108,33 @@ TARGETS = (
         "< 3 bytes a pixel",
         lambda ours, _: facts(ours)["bytes"] < 3 * facts(ours)["pixels"],
     ),
+    *(
+        Target(
+            f"memory, {case}",
+            f"{case}: peak memory beyond the imports",
+            "< 1 GB",
+            lambda ours, _: facts(ours)["bytes"] < 1e9,
+        )
+        for case in ("8 GB raw to ome.zarr", "32 GB raw to ome.zarr", "8 GB raw to tif", "8 GB zarr to tif")
+    ),
+    *(
+        Target(
+            f"end to end, {source} to {output}",
+            f"2 GB of {source} to labels as {output}, whole process",
+            "≥ 80 % of reading once",
+            lambda ours, _: facts(ours)["share"] >= 0.8,
+        )
+        for source in ("zarr", "tif", "raw")
+        for output in ("tif", "ome.zarr")
+    ),
+    Target(
+        "over blocks, in memory",
+        "1 GB in memory, over blocks",
+        "< 10 % above",
+        lambda ours, _: facts(ours)["above"] < 0.1,
+    ),
+    Target("cluster", "2 workers against 1", "≥ 1.6 ×", lambda ours, _: facts(ours)["times"] >= 1.6),
+    Target("many blocks", "100,000 blocks", "< 1 ms a block", lambda ours, _: facts(ours)["per_block"] < 1e-3),
     Target(
         "60 M points of two levels",
         "60 M float32 points of two levels, 1 and 100",

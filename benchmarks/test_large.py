@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import klevels
 from benchmarks.large_data import K, Volume, n_slabs_of, slab_of
-from klevels import engine
+from klevels import cutting
 from klevels.image import Image
 from klevels.io.sinks import shards_for
 from klevels.lazy import LoadedArray
@@ -229,7 +229,7 @@ def read_once(path: Path, labels: Path) -> None:
     """Read and decode all blocks that the command works on, in as many threads."""
     image = klevels.read(path)
     workers = Workers(memory=parse_memory("8GB"))
-    grid = engine.grid_of(image, workers, shards_for(labels, image))
+    grid = cutting.grid_of(image, workers, shards_for(labels, image))
     with ThreadPoolExecutor(workers.n_at_once) as pool:
         n_read = sum(pool.map(lambda i: np.asarray(image.data[grid.window(i)]).size, range(grid.n_blocks)))
     assert n_read == image.data.size

@@ -19,6 +19,8 @@ import klevels
 def main() -> None:
     """Read where the scan is, segment it on the workers, and write the labels block by block."""
     asked = parse()
+    if asked.labels.exists():
+        raise SystemExit(f"{asked.labels}: exists already; name another output")
     with cluster_of(asked) as cluster, cluster.get_client() as client:
         scan = klevels.read(asked.scan.absolute(), lazy=True)  # workers read it themselves
         result = klevels.segment(scan, k=asked.k, client=client)

@@ -137,7 +137,7 @@ def test_blocks_that_are_done_are_left_out() -> None:
 
 
 def test_more_blocks_than_a_graph_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("klevels.blocks.BATCH", 6)
+    monkeypatch.setattr("klevels.blocks.shapes.BATCH", 6)
     seen: list[tuple[int, int]] = []
     blocks = da.from_array(SCAN, chunks=(1, 9, 17))
     workers = Workers(2, progress=lambda done, total: seen.append((done, total)))
@@ -196,11 +196,11 @@ def test_dithering_needs_the_image_in_memory() -> None:
 
 
 def test_kept_blocks_are_decoded_once() -> None:
-    from klevels.engine import in_blocks
+    from klevels.cutting import in_blocks
 
     stored = Stored(SCAN, (1, 21, 17))
     workers = Workers(1, memory=1 << 27)
-    image, _ = in_blocks(Image(stored, "zyx"), None, workers, keep=True)
+    image, _ = in_blocks(Image(stored, "zyx"), None, workers, passes=2)
     for _ in range(2):
         reduce_blocks(number_and_sum, operator.or_, (image.data,), workers)
     read = [tuple((one.start, one.stop) for one in window) for window in stored.windows]

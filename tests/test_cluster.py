@@ -17,7 +17,7 @@ from distributed import Client
 import klevels
 from cluster import Cluster, cluster_of, wait_for
 from commands import run_process
-from klevels.blocks import connect
+from klevels.blocks.cluster import connect
 from klevels.errors import SchedulerError
 from klevels.image import Image
 from klevels.memory import Grid
@@ -45,7 +45,7 @@ def scan(tmp_path: Path) -> Path:
 @pytest.fixture
 def fine_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One slice a block."""
-    monkeypatch.setattr("klevels.engine.fitting_grid", lambda shape, *_, **__: Grid(tuple(shape), (1, *shape[1:])))
+    monkeypatch.setattr("klevels.cutting.fitting_grid", lambda shape, *_, **__: Grid(tuple(shape), (1, *shape[1:])))
 
 
 def files_in(path: Path) -> dict[str, bytes]:
@@ -202,3 +202,14 @@ class _Slow:
             act()
 
         Thread(target=watch, daemon=True).start()
+
+
+@pytest.mark.parametrize(("status", "expected"), [("closed", SchedulerError), ("running", ZeroDivisionError)])
+def test_any_error_of_a_client_that_has_lost_its_scheduler_is_that(status: str, expected: type[Exception]) -> None:
+    from types import SimpleNamespace
+
+    from klevels.blocks.cluster import minding
+
+    client = SimpleNamespace(status=status, scheduler=SimpleNamespace(address="tcp://127.0.0.1:8786"))
+    with pytest.raises(expected), minding(client):
+        _ = 1 / 0

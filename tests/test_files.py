@@ -207,6 +207,37 @@ class TestCheckOutput:
         with pytest.raises(WriteError, match="is the input"):
             check_output(output, inputs=[source], overwrite=overwrite)
 
+    @pytest.mark.parametrize("source", ["0", "0/", "./0", "0::part", "labels/phases.ome.zarr/0"])
+    @pytest.mark.parametrize("how", ["same", "symlink"])
+    def test_refuses_a_store_that_holds_the_input(self, tmp_path: Path, source: str, how: str) -> None:
+        store = tmp_path / "scan.ome.zarr"
+        for folder in (store / "0", store / "labels" / "phases.ome.zarr" / "0"):
+            folder.mkdir(parents=True)
+        (store / "zarr.json").write_text("{}")
+        output = store
+        if how == "symlink":
+            output = tmp_path / "link.ome.zarr"
+            output.symlink_to(store)
+        with pytest.raises(WriteError, match=rf"^{output}: holds the input .*; name another output$"):
+            check_output(output, inputs=[f"{store}/{source}"], overwrite=True)
+
+    def test_refuses_a_store_that_holds_what_the_input_links_to(self, tmp_path: Path) -> None:
+        (tmp_path / "scan.zarr" / "0").mkdir(parents=True)
+        (tmp_path / "scan.zarr" / "zarr.json").write_text("{}")
+        (tmp_path / "link").symlink_to(tmp_path / "scan.zarr" / "0")
+        with pytest.raises(WriteError, match="holds the input"):
+            check_output(tmp_path / "scan.zarr", inputs=[tmp_path / "link"], overwrite=True)
+
+    def test_accepts_an_output_in_the_store_that_is_read(self, tmp_path: Path) -> None:
+        store = tmp_path / "scan.ome.zarr"
+        (store / "0").mkdir(parents=True)
+        (store / "labels" / "phases.ome.zarr").mkdir(parents=True)
+        for folder in (store, store / "labels" / "phases.ome.zarr"):
+            (folder / "zarr.json").write_text("{}")
+        for source in (store, store / "0"):
+            check_output(store / "labels" / "other.ome.zarr", inputs=[source])
+            check_output(store / "labels" / "phases.ome.zarr", inputs=[source], overwrite=True)
+
     def test_refuses_a_file_among_the_slices(self, tmp_path: Path) -> None:
         with pytest.raises(WriteError, match="lies among the slices"):
             check_output(tmp_path / "labels.tif", inputs=[tmp_path])

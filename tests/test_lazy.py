@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 import pickle
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +21,20 @@ from numpy.typing import NDArray
 
 from klevels.errors import InputMissingError, ReadError
 from klevels.lazy import (
+    KeptArray,
     LazyArray,
+    LoadedArray,
     MappedArray,
     PickedArray,
     ScaledArray,
     StackedArray,
     TransposedArray,
     Window,
+    rows_of,
     scaled,
     scaled_dtype,
 )
+from klevels.memory import Grid, fitting_grid
 from windows import check_lazy
 
 WHOLE = np.random.default_rng(4).integers(0, 1000, (4, 5, 6), np.uint16)
@@ -93,6 +103,7 @@ def test_mapped(tmp_path: Path, stored: str, order: Any, offset: int) -> None:
     mapped = MappedArray(path, whole.shape, stored, offset, order)
     check_lazy(mapped, whole.astype(whole.dtype.newbyteorder("=")))
     assert mapped.chunks == ((4, 5, 1) if order == "F" else (1, 5, 6))
+    assert mapped.stored_bytes is None
     assert MappedArray(path, whole.shape, stored, offset, order, chunks=(9, 2, 6)).chunks == (4, 2, 6)
 
 
@@ -115,6 +126,137 @@ def test_windows_of_any_order(tmp_path: Path, data: st.DataObject, order: Any) -
         assert len(lazy.chunks) == expected.ndim
         window = data.draw(hnp.basic_indices(expected.shape, allow_newaxis=False)) if expected.ndim else ()
         assert np.array_equal(lazy[window], expected[window])
+
+
+@pytest.mark.parametrize(
+    ("shape", "itemsize", "order", "chunks"),
+    [
+        ((10, 40000, 40000), 2, "C", (1, 8, 40000)),
+        ((40000, 40000, 10), 2, "F", (40000, 8, 1)),
+        ((100, 200, 300), 2, "C", (1, 200, 300)),
+        ((3000, 4000), 1, "C", (1, 4000)),
+        ((3, 1 << 22), 1, "C", (1, 1 << 20)),
+        ((10, 4000, 4000, 3), 2, "C", (1, 32, 4000, 3)),
+        ((10,), 8, "C", (1,)),
+        ((), 8, "C", ()),
+    ],
+)
+def test_maps_are_read_by_rows(shape: tuple[int, ...], itemsize: int, order: Any, chunks: tuple[int, ...]) -> None:
+    assert rows_of(shape, itemsize, order) == chunks
+
+
+def test_large_slices_in_memory_or_mapped_fit(tmp_path: Path) -> None:
+    shape = (2, 40000, 40000)
+    path = tmp_path / "a.raw"
+    with path.open("wb") as file:
+        file.truncate(2 * 2 * 40000**2)
+    held = np.broadcast_to(np.zeros((), np.uint16), shape)
+    for lazy in (MappedArray(path, shape, np.uint16), LoadedArray(held)):
+        grid = fitting_grid(shape, 2, lazy.chunks, None, memory=1 << 28, n_workers=4)
+        assert math.prod(grid.block) * 2 <= 1 << 24
+        assert not lazy.read(grid.window(grid.n_blocks - 1)).any()
+
+
+def test_only_the_span_of_a_window_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped: list[tuple[int, tuple[int, ...]]] = []
+    real = np.memmap
+
+    def noting(path: Any, dtype: Any, mode: Any, offset: int, shape: tuple[int, ...], order: Any) -> Any:
+        mapped.append((offset, shape))
+        return real(path, dtype, mode, offset, shape, order)
+
+    monkeypatch.setattr(np, "memmap", noting)
+    for order, window, seen in (
+        ("C", np.s_[1:3, 2:4, 1:2], (3 + 2 * 30, (2, 5, 6))),
+        ("C", np.s_[2:3, 2:4, 1:2], (3 + 2 * (60 + 12), (1, 2, 6))),
+        ("C", np.s_[3:4, 4:5, 5:6], (3 + 2 * 119, (1, 1, 1))),
+        ("F", np.s_[1:3, 2:4, 1:3], (3 + 2 * 20, (4, 5, 2))),
+        ("F", np.s_[1:3, 2:4, 1:2], (3 + 2 * (20 + 8), (4, 2, 1))),
+    ):
+        lazy = MappedArray(put(tmp_path / "a", WHOLE, 3, order), WHOLE.shape, WHOLE.dtype, 3, order)
+        assert np.array_equal(lazy.read(window), WHOLE[window])
+        assert mapped.pop() == seen
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOMEM])
+def test_what_the_system_refuses_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    lazy = MappedArray(put(tmp_path / "a", WHOLE), WHOLE.shape, WHOLE.dtype)
+
+    def fail(*_: Any) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(np, "memmap", fail)
+    with pytest.raises(ReadError, match=os.strerror(code)) as caught:
+        lazy[0]
+    assert str(caught.value).startswith(f"{lazy.source}: ")
+
+
+def test_a_little_of_a_large_file_is_read_with_little_address_space(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    del resource
+    with (tmp_path / "a.raw").open("wb") as file:
+        file.truncate(12 << 30)
+    program = f"""
+import resource
+from klevels.lazy import MappedArray
+lazy = MappedArray({str(tmp_path / "a.raw")!r}, (12, 1 << 15, 1 << 15), "u1")
+_, most = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, most))
+assert not lazy[11, -4:].any()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+WINDOWS = [(slice(i, i + 1), slice(0, 5), slice(0, 6)) for i in range(4)]
+
+
+@pytest.mark.parametrize("reads", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_kept", [0, 1, 3, 4])
+def test_windows_are_kept_until_the_last_read(reads: int, n_kept: int) -> None:
+    held = Held(WHOLE)
+    lazy = KeptArray(held, n_kept * 60 + 59, reads).cut(Grid(WHOLE.shape, (1, 5, 6)))
+    for _ in range(reads):
+        for window in WINDOWS:
+            assert np.array_equal(lazy.read(window), WHOLE[window])
+    assert len(held.seen) == 4 * reads - n_kept * (reads - 1)
+    for window in WINDOWS:
+        assert np.array_equal(lazy.read(window), WHOLE[window])
+    assert len(held.seen) == 4 * (reads + 1) - n_kept * (reads - 1)
+
+
+def test_what_is_kept_holds_no_more_than_itself() -> None:
+    for part in (
+        lambda a, w: a[w],
+        lambda a, w: np.flip(a[w], 0),
+        lambda a, w: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape)[w],
+    ):
+        held = Held(np.zeros((64, 256, 256), np.uint16))
+        held.read = lambda window, part=part: part(np.zeros((64, 256, 256), np.uint16), window)  # type: ignore[method-assign]
+        lazy = KeptArray(held, 1 << 30, 3)
+        tracemalloc.start()
+        for i in range(8):
+            lazy.read((slice(i, i + 1), slice(0, 256), slice(0, 256)))
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert 8 * 256 * 256 * 2 <= taken < 9 * 256 * 256 * 2
+
+
+def test_what_is_kept_cannot_be_changed() -> None:
+    held = Held(WHOLE.copy())
+    lazy = KeptArray(held, 1 << 20, 3)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="read-only"):
+            lazy.read(WINDOWS[0])[0] = 1
+    assert held.whole.flags.writeable
+
+
+def test_what_is_kept_does_not_travel() -> None:
+    lazy = KeptArray(Held(WHOLE), 1 << 20, 3)
+    check_lazy(lazy, WHOLE)
+    copy = pickle.loads(pickle.dumps(lazy))
+    for _ in range(2):
+        copy.read(WINDOWS[0])
+    assert copy._source.seen[-2:] == [WINDOWS[0]] * 2
 
 
 def test_no_map_stays(tmp_path: Path) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from commands import files
-from klevels.errors import DiskError, OutputExistsError, ReadError, SchedulerError, WriteError
+from klevels.errors import (
+    DataError,
+    DataTypeError,
+    DiskError,
+    OutputExistsError,
+    ParameterError,
+    ReadError,
+    SchedulerError,
+    TooFewLevelsError,
+    WriteError,
+)
 from klevels.partial import Partial, is_complete, mark
 
 WANTED = {"recipe": {"k": 3}, "inputs": [1]}
@@ -115,6 +128,86 @@ def test_only_one_is_at_it(output: Path, left: Path) -> None:
     partial_of(output, resume=True)
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_that_one_is_at_it_is_said_first(output: Path, is_begun: bool) -> None:
+    first = partial_of(output)
+    first.save({"begun": is_begun})
+    with pytest.raises(OutputExistsError, match="another run is at work"):
+        partial_of(output)
+    with pytest.raises(OutputExistsError, match="another run is at work"):
+        partial_of(output, resume=True, recipe={"k": 4})
+
+
+def test_nobody_begins_in_a_folder_that_is_being_emptied(
+    output: Path, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def trying(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(path: Path, **options: object) -> None:
+            if path.name != "lock":
+                with pytest.raises(OutputExistsError, match="another run is at work"):
+                    partial_of(output, overwrite=True)
+                refused.append(path.name)
+            change(path, **options)
+
+        return changed
+
+    first = partial_of(output, resume=True)
+    (left / "0-labels.raw").write_bytes(b"half")
+    with monkeypatch.context() as watched:
+        watched.setattr(shutil, "rmtree", trying(shutil.rmtree))
+        watched.setattr(Path, "unlink", trying(Path.unlink))
+        first.remove()
+    assert sorted(refused[:-1]) == ["0-labels.raw", "done"]
+    assert refused[-1] == "run.json"
+    assert not left.exists()
+
+
+@pytest.mark.usefixtures("left")
+def test_a_run_that_begins_just_before_the_folder_goes_keeps_it(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Partial] = []
+    release = Partial.release
+
+    def begin_after(self: Partial) -> None:
+        release(self)
+        if not begun:
+            begun.append(self)
+            begun.append(partial_of(output))
+
+    first = partial_of(output, resume=True)
+    monkeypatch.setattr(Partial, "release", begin_after)
+    first.remove()
+    mark(begun[1].path, 1, "done")
+    assert begun[1].done() == {1: "done"}
+    with pytest.raises(OutputExistsError, match="another run is at work"):
+        partial_of(output, resume=True)
+
+
+@pytest.mark.usefixtures("left")
+def test_it_is_emptied_on_a_full_disk(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    partial = partial_of(output, resume=True)
+    monkeypatch.setattr(Path, "write_text", full)
+    partial.remove()
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("left")
+def test_what_could_not_be_removed_is_known_to_be_nothing(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(*_: object) -> None:
+        raise OSError(errno.EBUSY, "in use")
+
+    partial = partial_of(output, resume=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "rmtree", stuck)
+        partial.remove()
+    again = partial_of(output)
+    assert (again.is_resumed, again.done()) == (False, {})
+
+
 @pytest.mark.parametrize("state", ["", "[", "[1]", "null", '{"fingerprint": {}}', "\0"])
 def test_a_state_that_is_none_is_begun_anew(output: Path, state: str) -> None:
     folder = output.with_name("labels.raw.partial")
@@ -142,13 +235,48 @@ def test_a_file_of_its_name_is_an_error(output: Path) -> None:
     assert output.with_name("labels.raw.partial").read_text() == "mine"
 
 
-@pytest.mark.parametrize("error", [SchedulerError("lost"), DiskError("full"), MemoryError()])
-def test_it_stays_after_errors_that_need_not_come_again(output: Path, error: BaseException) -> None:
+FAULTS = [SchedulerError("lost"), DiskError("full"), WriteError("x"), MemoryError(), ValueError("fault"), SystemExit(1)]
+REFUSALS = [ReadError("chunk"), DataError("empty"), TooFewLevelsError("2"), DataTypeError("str"), ParameterError("k")]
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=repr)
+def test_it_stays_after_all_but_refusals(output: Path, error: BaseException) -> None:
     partial = partial_of(output)
     partial.save({"begun": True})
     with pytest.raises(type(error)), partial.kept_if_resumable():
         raise error
     assert partial_of(output, resume=True).is_resumed
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_it_is_gone_after_refusals_if_nothing_was_done(output: Path, error: BaseException) -> None:
+    partial = partial_of(output)
+    partial.save({"begun": True})
+    partial.cut(((2,),))
+    with pytest.raises(type(error)), partial.kept_if_resumable():
+        raise error
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_it_stays_if_a_block_is_done(output: Path, error: BaseException) -> None:
+    partial = partial_of(output)
+    partial.save({"begun": True})
+    mark(partial.path, 3, None)
+    with pytest.raises(type(error)), partial.kept_if_resumable():
+        raise error
+    assert partial_of(output, resume=True).done() == {3: None}
+
+
+@pytest.mark.parametrize("error", [*FAULTS, *REFUSALS], ids=repr)
+def test_what_is_resumed_stays_even_if_its_blocks_are_forgotten(output: Path, left: Path, error: BaseException) -> None:
+    (left / "0-labels.raw").write_bytes(b"half")
+    partial = partial_of(output, resume=True)
+    partial.cut(((9,), (9,)))
+    with pytest.raises(type(error)), partial.kept_if_resumable():
+        raise error
+    assert partial_of(output, resume=True).is_resumed
+    assert (left / "0-labels.raw").read_bytes() == b"half"
 
 
 def test_it_stays_when_one_stops_it(output: Path) -> None:
@@ -157,13 +285,6 @@ def test_it_stays_when_one_stops_it(output: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match="--resume"), partial.kept_if_resumable():
         raise KeyboardInterrupt
     assert partial_of(output, resume=True).is_resumed
-
-
-@pytest.mark.parametrize("error", [ReadError("chunk"), ValueError("fault"), SystemExit(1)])
-def test_it_is_gone_after_errors_that_would_come_again(output: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), partial_of(output).kept_if_resumable():
-        raise error
-    assert list(output.parent.iterdir()) == []
 
 
 def test_parts_of_one_name_are_apart(output: Path) -> None:

@@ -17,9 +17,10 @@ from commands import files
 from klevels import io, runs
 from klevels.errors import DataError, OutputExistsError, ParameterError, ReadError
 from klevels.image import Image
+from klevels.io import is_streamed
 from klevels.lazy import LazyArray, Window
 from klevels.recipe import Recipe
-from klevels.runs import Outputs, as_labels, copy, is_streamed, segment_to, write
+from klevels.runs import Outputs, as_labels, copy, segment_to, write
 from klevels.workers import Workers
 
 SHAPE = (6, 21, 17)
@@ -114,15 +115,15 @@ def test_figures_come_with_the_labels_or_not_at_all(tmp_path: Path) -> None:
     def fail(result: klevels.Segmentation, part: Path) -> None:
         raise DataError(f"{part.name} and {result.model.k}")
 
-    def segment(how: Any) -> None:
+    def segment(how: Any, *, resume: bool) -> None:
         outputs = Outputs(labels=tmp_path / "a.raw", others={tmp_path / "a.png": how})
         image = Image(Stored(VALUES), "zyx")
-        segment_to(outputs, image, None, Recipe(k=3), Workers(1), fingerprint={}, record=lambda _: {})
+        segment_to(outputs, image, None, Recipe(k=3), Workers(1), fingerprint={}, record=lambda _: {}, resume=resume)
 
     with pytest.raises(DataError):
-        segment(fail)
-    assert list(tmp_path.iterdir()) == []
-    segment(draw)
+        segment(fail, resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.raw.partial"]
+    segment(draw, resume=True)
     assert (tmp_path / "a.png").read_text() == "3"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.png.json", "a.raw", "a.raw.json"]
 

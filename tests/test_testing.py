@@ -16,7 +16,7 @@ import pytest
 import klevels
 from klevels.errors import ReadError
 from klevels.image import Image
-from klevels.io.formats import READERS, reader_of
+from klevels.io.formats import reader_of, readers_for
 from klevels.io.reader import Access, Reader
 from klevels.lazy import LazyArray, Window
 from klevels.testing import check_reader
@@ -121,7 +121,7 @@ def write_zarr(path: Path) -> None:
 def test_klevels_own_readers_pass(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
     path = tmp_path / name
     write(path)
-    reader = next(one for one in READERS if one.sniff(path, b"")) if path.is_dir() else reader_of(path)
+    reader = next(one for one in readers_for(b"") if one.sniff(path, b"")) if path.is_dir() else reader_of(path)
     check_reader(reader, path)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from klevels import engine
+from klevels import cutting, engine
 from klevels.core.colors import ColorTable
 from klevels.core.count import histogram as count_array
 from klevels.core.histogram import Histogram
@@ -23,7 +23,7 @@ from klevels.workers import Workers
 def histogram(
     image: Image | ArrayLike,
     *,
-    mask: ArrayLike | None = None,
+    mask: Image | ArrayLike | None = None,
     nan: Literal["error", "ignore"] = "error",
     threads: int | None = None,
     memory: int | None = None,
@@ -36,14 +36,14 @@ def histogram(
     image : Image or array_like
         Gray values of dtype bool, (u)int8/16/32, int64 or float16/32/64, of any dimension, strides and byte order, in
         memory or not. Masked voxels of a masked array are left out.
-    mask : array_like of bool or int, optional
+    mask : Image or array_like of bool or int, optional
         Of the image's shape: True, or nonzero, where a voxel counts.
     nan : {"error", "ignore"}
         Whether NaN voxels are refused or left out.
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
     memory : int, optional
-        What an image that is not in memory may take of it at a time, in bytes; half of what is free by default.
+        What an image that is not in memory may take of it at a time, in bytes; at most half of what is free by default.
     client : distributed.Client, optional
         The dask cluster that does the work, in place of threads of this process.
 
@@ -66,9 +66,9 @@ def histogram(
     """
     if nan not in ("error", "ignore"):
         raise ParameterError(f"nan is {nan!r}; use 'error' or 'ignore'")
-    if not isinstance(image, Image) and not is_lazy(image) and client is None:
+    if not isinstance(image, Image) and not isinstance(mask, Image) and not is_lazy(image) and client is None:
         return count_array(image, mask=mask, nan=nan, threads=threads)
-    return count_gray(as_gray_image(image), mask, nan, Workers(threads, client, memory))
+    return count_gray(as_gray_image(image), as_mask(mask), nan, Workers(threads, client, memory))
 
 
 def count_gray(image: Image, mask: Any, nan: Literal["error", "ignore"], workers: Workers) -> Histogram:
@@ -90,8 +90,24 @@ def count_gray(image: Image, mask: Any, nan: Literal["error", "ignore"], workers
     Histogram
         As `histogram` returns it.
     """
-    source, inside = engine.in_blocks(image, mask, workers)
+    source, inside = cutting.in_blocks(image, mask, workers)
     return engine.count(source.data, inside, nan, workers)
+
+
+def as_mask(mask: Any) -> Any:
+    """Return a mask as an array.
+
+    Parameters
+    ----------
+    mask : Image, array_like or None
+        As people give it.
+
+    Returns
+    -------
+    array or None
+        Of an Image, where it is nonzero.
+    """
+    return inside_of(mask) if isinstance(mask, Image) else mask
 
 
 def inside_of(mask: Image) -> Any:
@@ -157,5 +173,5 @@ def count_channels(
     ColorTable
         Without transparency. Tables can be added where dtype, number of channels and peak are the same.
     """
-    source, inside = engine.in_blocks(image, None, workers)
+    source, inside = cutting.in_blocks(image, None, workers)
     return engine.count_table(color_channels(source, n_wanted), visible(source, inside), nan, peak, workers)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels import poster
-from klevels.blocks import as_blocks, as_dask, map_blocks, reduce_blocks
+from klevels.blocks import map_blocks, reduce_blocks
 from klevels.core import count as core_count
 from klevels.core.colors import ColorTable, count_colors, count_part_of_colors, nothing_counts
 from klevels.core.count import Tally, count_part
@@ -21,142 +19,11 @@ from klevels.core.grid import peaks_of
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
-from klevels.errors import DataError, DataTypeError
-from klevels.foreign import is_dask
-from klevels.image import Image
-from klevels.lazy import KeptArray, LazyArray, LoadedArray
-from klevels.memory import COPIES, Grid, Window, fitting_grid
+from klevels.errors import DataError
+from klevels.memory import Window
 from klevels.workers import Workers
 
 Nan = Literal["error", "ignore"]
-MOST_KEPT = 1 << 29
-"""Decoded blocks that are kept take no more where nobody said how much memory may be used."""
-
-
-def in_blocks(
-    image: Image, mask: Any, workers: Workers, *, shards: Sequence[int] | None = None, keep: bool = False
-) -> tuple[Image, Any]:
-    """Cut an image that is not in memory, or is worked on by a cluster, into blocks; leave any other as it is.
-
-    Parameters
-    ----------
-    image : Image
-        Of any kind of array.
-    mask : array or None
-        Of any kind; of the image's shape without channels.
-    workers : Workers
-        Who will work on it.
-    shards : sequence of int, optional
-        The pieces in which the labels will be written: no two blocks share one.
-    keep : bool
-        Whether decoded blocks stay in memory until they are read once more, as far as there is room.
-
-    Returns
-    -------
-    image : Image
-        With a dask array if it is cut.
-    mask : array or None
-        Cut likewise.
-
-    Raises
-    ------
-    DataError
-        If the mask has another shape.
-    ParameterError
-        If not even one chunk for each worker fits into memory.
-    """
-    if not image.is_lazy and workers.client is None and shards is None:
-        return image, mask
-    n_spatial = len(image.axes.replace("c", ""))
-    if mask is not None:
-        mask = _checked(mask, image.shape[:n_spatial])
-    if is_dask(image.data) or is_dask(mask):
-        return _in_dask_blocks(image, mask, n_spatial, workers, shards)
-    grid = grid_of(image, workers, shards)
-    data = image.data
-    if keep and isinstance(data, LazyArray) and workers.client is None:
-        data = KeptArray(data, room_to_keep(data, grid, workers))
-    inside = LoadedArray(mask) if isinstance(mask, np.ndarray) else mask
-    return replace(image, data=as_blocks(data, grid)), inside
-
-
-def _checked(mask: Any, shape: tuple[int, ...]) -> Any:
-    found = mask if hasattr(mask, "shape") else np.asarray(mask)
-    if tuple(found.shape) != shape:
-        raise DataError(f"the mask has shape {tuple(found.shape)}, the image {shape}; give a mask of the image's shape")
-    if found.dtype.kind not in "biu":
-        raise DataTypeError(f"the mask is of dtype {found.dtype}; give bool, or integers, nonzero inside")
-    return found
-
-
-def _in_dask_blocks(
-    image: Image, mask: Any, n_spatial: int, workers: Workers, shards: Sequence[int] | None
-) -> tuple[Image, Any]:
-    """Cut an image and a mask of which one is a dask array; both are then."""
-    if not is_dask(image.data):
-        data = as_dask(image.data, grid_of(image, workers, shards).chunks)
-    else:
-        data = image.data if shards is None else as_blocks(image.data, grid_of(image, workers, shards))
-        if "c" in image.axes and len(data.chunks[-1]) > 1:
-            data = data.rechunk({n_spatial: -1})
-    return replace(image, data=data), None if mask is None else as_dask(mask, data.chunks[:n_spatial])
-
-
-def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None) -> Grid:
-    """Return how an image is cut.
-
-    Parameters
-    ----------
-    image : Image
-        Of any kind of array.
-    workers : Workers
-        Who will work on it.
-    shards : sequence of int, optional
-        The pieces in which the labels will be written.
-
-    Returns
-    -------
-    Grid
-        All channels of a voxel are in one block.
-    """
-    data = image.data
-    chunks = (
-        data.chunks
-        if isinstance(data, LazyArray)
-        else tuple(c[0] for c in data.chunks)
-        if is_dask(data)
-        else (1, *data.shape[1:])
-    )
-    if "c" in image.axes:
-        chunks = (*chunks[:-1], image.shape[-1])
-        shards = None if shards is None else (*shards[: len(image.axes) - 1], image.shape[-1])
-    return fitting_grid(
-        image.shape, image.dtype.itemsize, chunks, shards, memory=workers.budget, n_workers=workers.n_at_once
-    )
-
-
-def room_to_keep(data: LazyArray, grid: Grid, workers: Workers) -> int:
-    """Return how much memory there is to keep decoded blocks until they are read again.
-
-    Parameters
-    ----------
-    data : LazyArray
-        The array.
-    grid : Grid
-        The blocks in which it is read.
-    workers : Workers
-        Who reads them, and with how much memory.
-
-    Returns
-    -------
-    int
-        In bytes; 0 where nothing has to be decoded. Unless more is allowed by name, `MOST_KEPT` at most.
-    """
-    if data.stored_bytes is None:
-        return 0
-    block_bytes = data.dtype.itemsize * math.prod(grid.block)
-    room = max(0, workers.budget - COPIES * block_bytes * workers.n_at_once)
-    return room if workers.memory is not None else min(room, MOST_KEPT)
 
 
 def count(data: Any, mask: Any, nan: Nan, workers: Workers) -> Histogram:
@@ -164,7 +31,7 @@ def count(data: Any, mask: Any, nan: Nan, workers: Workers) -> Histogram:
 
     Parameters
     ----------
-    data : ndarray or dask array
+    data : ndarray, LazyArray or dask array
         Gray values.
     mask : array or None
         Where a voxel counts; cut like the data.
@@ -191,7 +58,7 @@ def count_table(data: Any, mask: Any, nan: Nan, peak: float | Sequence[float] | 
 
     Parameters
     ----------
-    data : ndarray or dask array
+    data : ndarray, LazyArray or dask array
         Channels on the last axis.
     mask : array or None
         Where a pixel counts; cut like the data.
@@ -222,7 +89,7 @@ def peaks(data: Any, mask: Any, nan: Nan, workers: Workers) -> tuple[float, ...]
 
     Parameters
     ----------
-    data : ndarray or dask array
+    data : ndarray, LazyArray or dask array
         Channels on the last axis.
     mask : array or None
         Where a pixel counts; cut like the data.
@@ -251,7 +118,7 @@ def classify(
     ----------
     model : Levels or Palette
         The classes.
-    data : ndarray or dask array
+    data : ndarray, LazyArray or dask array
         Gray values, or channels on the last axis.
     mask : array or None
         Where a voxel counts; cut like the data.
@@ -262,7 +129,7 @@ def classify(
 
     Returns
     -------
-    ndarray or dask array
+    ndarray, LazyArray or dask array
         See `Levels.classify` and `Palette.classify`.
     """
     if isinstance(data, np.ndarray):
@@ -300,9 +167,9 @@ def squared_error(colors: Any, labels: Any, palette: Palette, workers: Workers) 
 
     Parameters
     ----------
-    colors : dask array
+    colors : LazyArray or dask array
         Channels on the last axis.
-    labels : dask array
+    labels : LazyArray or dask array
         Cut likewise.
     palette : Palette
         The colors.
@@ -323,7 +190,7 @@ def class_counts(labels: Any, n_classes: int, workers: Workers) -> NDArray[np.in
 
     Parameters
     ----------
-    labels : ndarray or dask array
+    labels : ndarray, LazyArray or dask array
         As `classify` returns them.
     n_classes : int
         How many classes there are.

@@ -127,8 +127,8 @@ def check_output(
     OutputExistsError
         If `path` exists and `overwrite` is False.
     WriteError
-        If `path` is a folder other than a Zarr store, or a device, is or lies in an input, or its folder is missing or
-        read-only.
+        If `path` is a folder other than a Zarr store, or a device, is or holds an input, or lies among its slices, or
+        if its folder is missing or read-only.
     """
     output = Path(path)
     if suffixes is not None and output.suffix.lower() not in suffixes:
@@ -343,11 +343,13 @@ def _exists_message(path: StrPath) -> str:
 
 
 def _check_apart(output: Path, target: Path, source: Path) -> None:
-    """Refuse an output that is the input `source`, by whatever name, or lies in it."""
+    """Refuse an output that is the input `source`, by whatever name, holds it, or lies among its slices."""
     if not source.exists():
         return
     if target.exists() and target.samefile(source):
         raise WriteError(f"{output}: is the input {source}; name another output")
+    if target.exists() and any(target.samefile(one) for one in Path(os.path.realpath(source)).parents):
+        raise WriteError(f"{output}: holds the input {source}, which would be lost; name another output")
     if source.is_dir() and target.parent.exists() and target.parent.samefile(source):
         raise WriteError(f"{output}: lies among the slices of the input {source}; name an output in another folder")
 

@@ -11,11 +11,14 @@ from itertools import product
 import numpy as np
 
 from klevels.errors import ParameterError
+from klevels.machine import available_memory, left_in_groups
 
 Window = tuple[slice, ...]
 """A part of an array: one slice for each axis, with a start, a stop after it, and no step."""
 BLOCK_BYTES = 1 << 24
-"""Blocks are no larger, whatever memory there is: beyond, nothing is gained, and a lost block costs more."""
+"""Blocks grow no larger, whatever memory there is: beyond, nothing is gained, and a lost block costs more."""
+MOST_TIMES = 16
+"""A block may be so many times larger where chunks and shards do not fit each other: decoding again costs more."""
 LEAST_MEMORY = 64 * 10**6
 COPIES = 4
 """A block takes so many times its size at the peak: as it is stored, decoded, labeled, and encoded again."""
@@ -101,7 +104,7 @@ def free_memory() -> int:
     int
         In bytes: the least of what the system has available and what the control group of the process has left.
     """
-    found = [n for n in (_available(), _left_in_group()) if n is not None]
+    found = [n for n in (available_memory(), left_in_groups()) if n is not None]
     return min(found) if found else UNKNOWN
 
 
@@ -156,6 +159,7 @@ def fitting_grid(
     *,
     memory: int,
     n_workers: int,
+    is_decoded: bool = True,
 ) -> Grid:
     """Cut an array into blocks of whole chunks and whole shards that fit into memory.
 
@@ -173,35 +177,105 @@ def fitting_grid(
         What all blocks in work may take, in bytes.
     n_workers : int
         How many blocks are in work.
+    is_decoded : bool
+        Whether a chunk is read whole or not at all. Where it is not, to read a part of one costs no more.
 
     Returns
     -------
     Grid
-        Of blocks of at most 16 MB, unless one chunk is larger. Where chunks and shards do not fit each other, blocks
-        are of whole shards, and chunks between blocks are read more than once.
+        Of blocks of at most 16 MB, unless one chunk is larger, or chunks and shards meet in larger blocks only: these
+        may take 256 MB. Where not even these are whole chunks, blocks are of whole shards, of the shape for which the
+        fewest chunks are read again; see `rereads`.
 
     Raises
     ------
     ParameterError
         If not even one chunk for each worker fits into memory.
     """
-    limit = min(BLOCK_BYTES, memory // (COPIES * n_workers))
-    whole = shards is None
-    unit = _unit(shape, chunks, chunks if shards is None else shards)
-    if math.prod(unit) * itemsize > limit and not whole:
-        unit = tuple(min(s, n) for s, n in zip(shards or (), shape, strict=True))
-    decoded = math.prod(min(c, n) for c, n in zip(chunks, shape, strict=True))  # a chunk is read whole, or not at all
-    needed = max(math.prod(unit) * COPIES, decoded) * itemsize * n_workers
-    if needed > memory:
+    chunks = tuple(map(min, chunks, shape))
+    pieces = chunks if is_decoded else (1,) * len(shape)
+
+    def fits(block: Sequence[int]) -> bool:
+        return working_bytes(block, pieces, itemsize) * n_workers <= memory
+
+    unit = _whole(shape, chunks, chunks if shards is None else shards)
+    if shards is not None:
+        most = BLOCK_BYTES * (MOST_TIMES if is_decoded else 1) // itemsize
+        if math.prod(unit) > most or not fits(unit):
+            candidates = [one for one in _candidates(shape, chunks, shards) if math.prod(one) <= most and fits(one)]
+            least = tuple(map(min, shards, shape))
+            unit = min(candidates, key=lambda one: _cost(shape, one, chunks), default=least)
+    needed = working_bytes(unit, pieces, itemsize)
+    if not fits(unit):
         raise ParameterError(
             f"memory is {memory >> 20} MB, but blocks of {' × '.join(map(str, unit))} voxels for {n_workers} workers "
-            f"take {needed >> 20} MB; allow more (--memory), or use fewer threads"
+            f"take {needed * n_workers >> 20} MB; allow more (--memory), or use fewer threads"
         )
+    spare = memory // n_workers - needed
+    limit = min(BLOCK_BYTES, spare // COPIES + math.prod(unit) * itemsize)
     return Grid(tuple(shape), _grown(shape, unit, max(1, limit // itemsize)))
 
 
-def _unit(shape: Sequence[int], chunks: Sequence[int], shards: Sequence[int]) -> tuple[int, ...]:
+def rereads(grid: Grid, chunks: Sequence[int]) -> float:
+    """Return how often a chunk is read for all blocks to be read once.
+
+    Parameters
+    ----------
+    grid : Grid
+        The blocks.
+    chunks : sequence of int
+        The pieces in which the array is stored.
+
+    Returns
+    -------
+    float
+        On the average; 1.0 where no chunk is in two blocks.
+    """
+    along = (
+        1 + ((n - 1) // block - (n - 1) // math.lcm(block, chunk)) / -(-n // chunk)  # ends of blocks within chunks
+        for n, block, chunk in zip(grid.shape, grid.block, chunks, strict=True)
+    )
+    return math.prod(along)
+
+
+def working_bytes(block: Sequence[int], chunks: Sequence[int], itemsize: int) -> int:
+    """Return how much memory a block takes while it is worked on.
+
+    Parameters
+    ----------
+    block : sequence of int
+        Its shape.
+    chunks : sequence of int
+        The pieces that are decoded as a whole.
+    itemsize : int
+        Bytes of a value.
+
+    Returns
+    -------
+    int
+        In bytes: of the block `COPIES` times, and of a chunk that is larger than it.
+    """
+    own, decoded = math.prod(block) * itemsize, math.prod(chunks) * itemsize
+    return COPIES * own + (decoded if decoded > own else 0)
+
+
+def _whole(shape: Sequence[int], chunks: Sequence[int], shards: Sequence[int]) -> tuple[int, ...]:
+    """Return the least block of whole chunks and whole shards."""
     return tuple(min(math.lcm(c, s), n) for n, c, s in zip(shape, chunks, shards, strict=True))
+
+
+def _candidates(shape: Sequence[int], chunks: Sequence[int], shards: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Give blocks of whole shards: as long as the axis, or parts of it, or of whole chunks, along each axis."""
+    along = []
+    for n, chunk, shard in zip(shape, chunks, shards, strict=True):
+        n_parts = {*range(1, 8), *(1 << power for power in range(3, (n // shard).bit_length()))}
+        parts = (min(n, -(-n // (m * shard)) * shard) for m in n_parts)
+        along.append(sorted({min(n, shard), min(n, math.lcm(chunk, shard)), *parts}))
+    yield from product(*along)
+
+
+def _cost(shape: Sequence[int], block: Sequence[int], chunks: Sequence[int]) -> tuple[float, int]:
+    return rereads(Grid(tuple(shape), tuple(block)), chunks), math.prod(block)
 
 
 def _grown(shape: Sequence[int], unit: Sequence[int], most: int) -> tuple[int, ...]:
@@ -212,26 +286,3 @@ def _grown(shape: Sequence[int], unit: Sequence[int], most: int) -> tuple[int, .
         if room > 1:
             block[axis] = min(shape[axis], unit[axis] * room)
     return tuple(block)
-
-
-def _available() -> int | None:
-    found = [line.split()[1] for line in _text("/proc/meminfo").splitlines() if line.startswith("MemAvailable:")]
-    if found:
-        return int(found[0]) * 1024
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _left_in_group() -> int | None:
-    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
-    return max(0, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else None
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""

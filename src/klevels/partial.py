@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -12,16 +11,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from klevels.errors import DiskError, KlevelsError, MissingDependencyError, OutputExistsError, SchedulerError
+from klevels.errors import DataError, DataTypeError, KlevelsError, OutputExistsError, ParameterError, ReadError
 from klevels.files import naming_output
+from klevels.locks import LOCK, make_and_lock
+from klevels.publishing import flush, give_name
 from klevels.record import record_path
 
 STATE = "run.json"
-LOCK = "lock"
 DONE = "done"
 MARKS_A_FOLDER = 1000
-RESUMABLE = (SchedulerError, DiskError, MissingDependencyError, MemoryError)
-"""Errors that need not come again."""
+REFUSALS = (ParameterError, DataError, DataTypeError, ReadError)
+"""Errors that say that the run cannot be done as it was asked."""
 
 
 class Partial:
@@ -49,28 +49,15 @@ class Partial:
         target = Path(os.path.realpath(output))
         self.output = output
         self.path = target.with_name(f"{target.name}.partial")
-        self._lock: int | None = None
-        wanted = json.loads(json.dumps(fingerprint))
+        self.is_resumed = False
+        self.state: dict[str, Any] = {}
         with naming_output(output):
-            found = self._found()
-            is_begun = bool(found and found.get("begun"))
-            if is_begun and not (resume or overwrite):
-                raise OutputExistsError(
-                    f"{self.path}: an interrupted run left this; add --resume to go on, or --overwrite to begin anew"
-                )
-            self.path.mkdir(exist_ok=True)
-            self._take_lock()
-            if is_begun and resume and found is not None and found.get("fingerprint") != wanted:
+            self._lock = make_and_lock(self.path)
+            try:
+                self._take_up(json.loads(json.dumps(fingerprint)), resume=resume, overwrite=overwrite)
+            except BaseException:
                 self.release()
-                raise OutputExistsError(
-                    f"{self.path}: is of a run with {_difference(found.get('fingerprint'), wanted)}; "
-                    f"repeat that run with --resume, or add --overwrite without --resume to begin anew"
-                )
-            self.is_resumed = is_begun and resume
-            self.state: dict[str, Any] = (found or {}) if self.is_resumed else {"fingerprint": wanted}
-            if not self.is_resumed:
-                self._clear(is_ours=bool(found))
-            (self.path / DONE).mkdir(exist_ok=True)
+                raise
 
     @property
     def is_complete(self) -> bool:
@@ -149,10 +136,10 @@ class Partial:
         for output, text in texts.items():
             with naming_output(output):
                 _record(parts[output]).write_text(text, encoding="utf-8")
-                _flush(_record(parts[output]))
+                flush(_record(parts[output]))
         for output, part in parts.items():
             with naming_output(output):
-                _flush(part)
+                flush(part)
         self.save({**facts, "complete": True})
 
     def publish(self, parts: Mapping[Path, Path], *, overwrite: bool) -> None:
@@ -167,13 +154,9 @@ class Partial:
         """
         for output, part in reversed(list(parts.items())):
             with naming_output(output):
-                target = Path(os.path.realpath(output))
-                for one, name in (
-                    (_record(part), Path(os.path.realpath(record_path(output)))),
-                    (part, target),
-                ):
+                for one, name in ((_record(part), record_path(output)), (part, output)):
                     if one.exists():
-                        _rename(one, name, self.path, overwrite=overwrite)
+                        give_name(one, Path(os.path.realpath(name)), self.path, overwrite=overwrite)
         self.remove()
 
     def remove(self) -> None:
@@ -181,13 +164,18 @@ class Partial:
 
         Notes
         -----
-        The state goes last: if this process is killed meanwhile, the next one knows what is left.
+        The state goes after all else: if this process is killed meanwhile, the next one knows what is left. The lock
+        goes last: nobody can begin in this folder while it is being emptied.
         """
-        with suppress(KlevelsError, OSError):
+        with suppress(KlevelsError):  # on a full disk, too
             self.save({"begun": self.is_complete})
-            self._empty({STATE})
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self._empty({STATE, LOCK})
+            (self.path / STATE).unlink(missing_ok=True)
+            (self.path / LOCK).unlink(missing_ok=True)
         self.release()
+        with suppress(OSError):  # it is not empty if another run has begun in it just now
+            self.path.rmdir()
 
     def release(self) -> None:
         """Let other processes resume the run."""
@@ -197,12 +185,16 @@ class Partial:
 
     @contextmanager
     def kept_if_resumable(self) -> Iterator[Self]:
-        """Remove the folder after errors that would come again; keep it after those that would not.
+        """Remove the folder after a refusal, while nothing is lost by that; keep it after all other errors.
 
         Yields
         ------
         Partial
             This one.
+
+        Notes
+        -----
+        Nothing is lost if this run began it and no block is done. What is resumed stays: perhaps only that was refused.
         """
         try:
             yield self
@@ -210,20 +202,35 @@ class Partial:
             self.release()
             raise KeyboardInterrupt(f"interrupted; {self.path} keeps what is done: add --resume to go on") from error
         except BaseException as error:
-            if self.is_complete or isinstance(error, RESUMABLE):
-                self.release()
-            else:
+            is_costly = self.is_resumed or self.is_complete or any((self.path / DONE).glob("*/*.json"))
+            if isinstance(error, REFUSALS) and not is_costly:
                 self.remove()
+            self.release()
             raise
 
-    def _found(self) -> dict[str, Any] | None:
-        return _state(self.path)
+    def _take_up(self, wanted: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Go on where an interrupted run ended, or begin anew, as is asked."""
+        found = _state(self.path)
+        is_begun = bool(found.get("begun"))
+        if is_begun and not (resume or overwrite):
+            raise OutputExistsError(
+                f"{self.path}: an interrupted run left this; add --resume to go on, or --overwrite to begin anew"
+            )
+        if is_begun and resume and found.get("fingerprint") != wanted:
+            raise OutputExistsError(
+                f"{self.path}: is of a run with {_difference(found.get('fingerprint'), wanted)}; "
+                f"repeat that run with --resume, or add --overwrite without --resume to begin anew"
+            )
+        self.is_resumed = is_begun and resume
+        self.state = found if self.is_resumed else {"fingerprint": wanted}
+        if not self.is_resumed:
+            self._clear(is_ours=bool(found))
+        (self.path / DONE).mkdir(exist_ok=True)
 
     def _clear(self, *, is_ours: bool) -> None:
         """Begin anew; but leave alone what is of somebody else, who has a folder of this name."""
         strange = [one for one in self.path.iterdir() if one.name not in (LOCK, DONE, f".{STATE}", STATE)]
         if strange and not is_ours:
-            self.release()
             raise OutputExistsError(f"{strange[0]}: is not of klevels; move {self.path} away, or name another output")
         self.save({})
         self._empty({STATE, LOCK})
@@ -234,21 +241,6 @@ class Partial:
                 shutil.rmtree(one)
             elif one.name not in kept:
                 one.unlink()
-
-    def _take_lock(self) -> None:
-        """Refuse a folder at which another process is working."""
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows: renaming what is in use fails there
-            return
-        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.release()
-            raise OutputExistsError(f"{self.path}: another run is at work on it; wait for it, or stop it") from error
-        except OSError:  # a file system without locks
-            pass
 
 
 def is_complete(output: Path) -> bool:
@@ -265,7 +257,7 @@ def is_complete(output: Path) -> bool:
         True if it is only to be resumed.
     """
     target = Path(os.path.realpath(output))
-    return bool((_state(target.with_name(f"{target.name}.partial")) or {}).get("complete"))
+    return bool(_state(target.with_name(f"{target.name}.partial")).get("complete"))
 
 
 def mark(folder: Path, number: int, note: object) -> None:
@@ -287,13 +279,11 @@ def mark(folder: Path, number: int, note: object) -> None:
     part.replace(place / f"{number}.json")
 
 
-def _state(folder: Path) -> dict[str, Any] | None:
-    """Return what a run noted; nothing if it noted nothing, None if there was no run."""
+def _state(folder: Path) -> dict[str, Any]:
+    """Return what a run noted; nothing if there was none."""
     try:
         stored = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {} if folder.exists() else None
-    except ValueError:
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}
 
@@ -307,48 +297,3 @@ def _difference(found: object, wanted: Mapping[str, Any]) -> str:
         return "nothing in common"
     other = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
     return f"another {' and '.join(other)}"
-
-
-def _rename(part: Path, target: Path, folder: Path, *, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise OutputExistsError(f"{target}: exists already; name another output, or add --overwrite (overwrite=True)")
-    if part.parent.stat().st_dev != target.parent.stat().st_dev:
-        part = _copied(part, target)
-    if target.is_dir() or (part.is_dir() and target.exists()):
-        _move_away(target, folder)  # a folder cannot be replaced in one step
-    part.replace(target)
-
-
-def _copied(part: Path, target: Path) -> Path:
-    """Return a copy beside the target: nothing gets its name from another file system in one step."""
-    copy = target.with_name(f".klevels-{os.urandom(8).hex()}")
-    try:
-        if part.is_dir():
-            shutil.copytree(part, copy)
-        else:
-            shutil.copyfile(part, copy)
-        _flush(copy)
-    except BaseException:
-        shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
-        raise
-    return copy
-
-
-def _move_away(target: Path, folder: Path) -> None:
-    """Move the old output to where it is removed with all that is there, or, from another file system, remove it."""
-    try:
-        target.replace(folder / f"old-{os.urandom(8).hex()}")
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-
-
-def _flush(path: Path) -> None:
-    """Make sure that what was written has reached the disk before it gets its name."""
-    for one in [path] if not path.is_dir() else [p for p in path.rglob("*") if p.is_file()]:
-        descriptor = os.open(one, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

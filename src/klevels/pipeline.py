@@ -9,17 +9,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klevels import engine
+from klevels import cutting, engine
 from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality
 from klevels.core.colors import ColorTable
 from klevels.core.dither import Dither, dither_labels
 from klevels.core.histogram import Histogram
-from klevels.core.labels import rounded
+from klevels.core.labels import ignore_label, rounded
 from klevels.core.levels import Levels
 from klevels.core.noise import NoiseMethod
 from klevels.core.palette import Palette
+from klevels.core.phase_colors import phase_colors
 from klevels.core.spaces import Space
+from klevels.counting import as_mask
 from klevels.errors import DataError, ParameterError
 from klevels.fitting import fit, fit_channels, fit_colors
 from klevels.image import Image
@@ -34,7 +36,7 @@ def segment(
     k: int | None = None,
     *,
     noise: NoiseMethod | float | None = None,
-    mask: ArrayLike | None = None,
+    mask: Image | ArrayLike | None = None,
     nan: Literal["error", "ignore"] = "error",
     normalize: bool = False,
     quality: Quality = "default",
@@ -57,7 +59,7 @@ def segment(
         Number of classes; where noise is split off, of the signal alone.
     noise : {"valley", "kmeans", "minimum-error"} or float, optional
         Split noise off first, as label 0; see `split_noise`. For gray only.
-    mask : array_like of bool or int, optional
+    mask : Image or array_like of bool or int, optional
         Of the image's shape without channels: True, or nonzero, where a voxel counts.
     nan : {"error", "ignore"}
         Whether NaN voxels are refused or left out.
@@ -72,7 +74,8 @@ def segment(
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
     memory : int, optional
-        What an image that is not in memory may take of it at a time, in bytes; half of what is free by default.
+        What an image that is not in memory may take of it at a time, in bytes. By default blocks take half of what is
+        free at most, and decoded ones are kept for the second pass up to half a gigabyte.
     client : distributed.Client, optional
         The dask cluster that does the work, in place of threads of this process.
     progress : callable, optional
@@ -82,8 +85,8 @@ def segment(
     -------
     Segmentation
         Labels ascend with gray level, or with the brightness of the centers; voxels left out have the ignore label, 255
-        (65535 beyond 255 classes). They are a dask array, not computed yet, where the image is not in memory, or a
-        client is given; `klevels.write` writes it block by block.
+        (65535 beyond 255 classes). Where the image is not in memory, or a client is given, they are not computed yet:
+        a dask array where the image is one, else a `LazyArray`. `klevels.write` writes them block by block.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def segment(
         raise ParameterError("both a recipe and settings such as k are given; give one of them")
     workers = Workers(threads, client, memory)
     step = progress or (lambda _: None)
-    source, inside = engine.in_blocks(as_image(image), mask, workers)
+    source, inside = cutting.in_blocks(as_image(image), as_mask(mask), workers)
     inside = visible(source, inside)
     model, counted = find_classes(source, inside, recipe, workers, step)
     step("labeling")
@@ -115,7 +118,31 @@ def segment(
     )
     if counts_labels(source, recipe, counted):
         model = replace(model, counts=engine.class_counts(labels, model.n_classes, workers))
-    return Segmentation(source.with_data(labels), model, recipe, counted, source)
+    return Segmentation(as_label_image(source, labels, recipe), model, recipe, counted, source)
+
+
+def as_label_image(source: Image, labels: Any, recipe: Recipe) -> Image:
+    """Return labels on the grid of the image that they are of, with the colors of their classes.
+
+    Parameters
+    ----------
+    source : Image
+        What was segmented.
+    labels : ndarray, LazyArray or dask array
+        As `klevels.engine.classify` returns them.
+    recipe : Recipe
+        What was asked.
+
+    Returns
+    -------
+    Image
+        ``meta["label_colors"]`` holds pairs of a label and its red, green and blue: it tells writers that these are
+        labels, which no pyramid may mix.
+    """
+    n_classes = recipe.n_classes
+    colors = phase_colors(n_classes, noise=recipe.splits_noise).tolist()
+    shown = (*enumerate(map(tuple, colors)), (ignore_label(n_classes), (0, 0, 0)))
+    return replace(source.with_data(labels), meta={"label_colors": shown})
 
 
 def find_classes(
@@ -214,7 +241,7 @@ def posterize(
     quality: Quality = "default",
     palette: Palette | None = None,
     dither: Dither = "none",
-    mask: ArrayLike | None = None,
+    mask: Image | ArrayLike | None = None,
     random_state: int = 0,
     recipe: PosterRecipe | None = None,
     threads: int | None = None,
@@ -240,7 +267,7 @@ def posterize(
         Colors to use as they are, in place of fitting some.
     dither : {"none", "floyd-steinberg", "blue-noise"}
         How to mix colors between those of the palette; distances are then those of stored values.
-    mask : array_like of bool or int, optional
+    mask : Image or array_like of bool or int, optional
         Of the image's shape without channels: True, or nonzero, where a pixel counts.
     random_state : int
         The seed of the search: the same number gives the same poster, to the bit.
@@ -249,7 +276,8 @@ def posterize(
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
     memory : int, optional
-        What an image that is not in memory may take of it at a time, in bytes; half of what is free by default.
+        What an image that is not in memory may take of it at a time, in bytes. By default blocks take half of what is
+        free at most, and decoded ones are kept for the second pass up to half a gigabyte.
     client : distributed.Client, optional
         The dask cluster that does the work, in place of threads of this process.
     progress : callable, optional
@@ -295,7 +323,7 @@ def posterize(
         raise ParameterError("both a recipe and settings such as k are given; give one of them")
     workers = Workers(threads, client, memory)
     step = progress or (lambda _: None)
-    source, inside = engine.in_blocks(as_picture(image), mask, workers)
+    source, inside = cutting.in_blocks(as_picture(image), as_mask(mask), workers)
     inside = visible(source, inside)
     if source.is_lazy and recipe.dither != "none":
         raise ParameterError(

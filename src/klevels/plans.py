@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from klevels import engine
+from klevels import cutting, io
 from klevels.core.count import count_part
 from klevels.image import Image
 from klevels.io.sinks import shards_for
-from klevels.lazy import LazyArray, Window
-from klevels.memory import COPIES, Grid
+from klevels.lazy import Window
+from klevels.memory import Grid, rereads
 from klevels.recipe import Recipe
-from klevels.runs import is_streamed
+from klevels.runs import Outputs, blank_outputs
 from klevels.workers import Workers
 
 OVERHEAD_BYTES = 200 << 20
@@ -50,7 +50,8 @@ class Plan:
     n_kept : int
         Decoded blocks that stay in memory from one pass to the next.
     n_reads : float
-        How often a voxel is read and decoded, on the average.
+        How often a voxel is read and decoded, on the average: in each pass in which its block is not kept, and for each
+        block that has a part of the chunk in which it is stored.
     memory_bytes : int
         What will be taken at most, on one machine.
     output_bytes : int
@@ -84,7 +85,7 @@ class Plan:
         return asdict(self)
 
 
-def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path], workers: Workers) -> Plan:
+def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path | None], workers: Workers) -> Plan:
     """Plan a segmentation, or a copy.
 
     Parameters
@@ -93,8 +94,8 @@ def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path], worke
         In memory or not.
     recipe : Recipe or None
         What is asked; None to copy the image.
-    outputs : sequence of Path
-        Images that will be written: the labels, and what is painted.
+    outputs : sequence of Path or None
+        Images that will be written: the labels, or the copy, and then what is painted; None for what is not.
     workers : Workers
         Who will do it.
 
@@ -103,13 +104,14 @@ def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path], worke
     Plan
         One block is read for it.
     """
-    n_voxels = math.prod(image.shape[: len(image.axes.replace("c", ""))])
+    n_spatial = len(image.axes.replace("c", ""))
+    n_voxels = math.prod(image.shape[:n_spatial])
     image_bytes = math.prod(image.shape) * image.dtype.itemsize
-    first_bytes = image_bytes if recipe is None else n_voxels * (1 if recipe.k < 255 else 2)
-    output_bytes = first_bytes + image_bytes * (len(outputs) - 1) if outputs else 0
-    passes = _passes(image, recipe, has_outputs=bool(outputs))
+    blanks = _blanks(image, recipe, outputs)
+    output_bytes = sum(blank.data.size * blank.dtype.itemsize for blank in blanks.values())
+    passes = ("copy",) if recipe is None else cutting.passes_over(image, recipe, has_outputs=bool(blanks))
     is_whole = not image.is_lazy and workers.client is None
-    if is_whole and not any(is_streamed(path, image) for path in outputs):
+    if is_whole and not any(io.is_streamed(path, image) for path in blanks):
         grid = Grid(image.shape, image.shape)
         seconds = _seconds(image, grid, 1.0) * len(passes) / workers.n_at_once
         return Plan(
@@ -127,16 +129,17 @@ def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path], worke
             output_bytes=output_bytes,
             seconds=seconds,
         )
-    shards = [shards_for(path, image) for path in outputs]
-    common = tuple(np.lcm.reduce(shards).tolist()) if shards else None
-    grid = engine.grid_of(image, workers, common)
+    shards = [shards_for(path, blank)[:n_spatial] for path, blank in blanks.items()]
+    grid = cutting.grid_of(image, workers, tuple(np.lcm.reduce(shards).tolist()) if shards else None)
     n_workers = workers.n_at_once if workers.client is None else sum(workers.client.nthreads().values())
     block_bytes = math.prod(grid.block) * image.dtype.itemsize
-    n_kept = _n_kept(image, grid, workers) if len(passes) > 1 else 0
+    is_kept = bool(blanks) and len(passes) > 1
+    n_kept = min(grid.n_blocks, cutting.room_to_keep(image, grid, workers) // block_bytes) if is_kept else 0
     share = n_kept / grid.n_blocks
-    n_reads = len(passes) - share * (len(passes) - 1)
-    seconds = _seconds(image, grid, n_reads) / n_workers
-    working = min(grid.n_blocks, workers.n_at_once) * COPIES * block_bytes
+    n_reads = 1 if recipe is None else cutting.n_reads(image, len(passes))
+    n_block_reads = n_reads - share * (n_reads - 1)
+    again = rereads(grid, cutting.chunks_of(image)) if cutting.is_decoded(image) else 1.0
+    seconds = _seconds(image, grid, n_block_reads) / n_workers
     return Plan(
         shape=image.shape,
         dtype=image.dtype.name,
@@ -147,8 +150,8 @@ def plan_run(image: Image, recipe: Recipe | None, outputs: Sequence[Path], worke
         n_workers=n_workers,
         passes=passes,
         n_kept=n_kept,
-        n_reads=n_reads,
-        memory_bytes=OVERHEAD_BYTES + working + n_kept * block_bytes,
+        n_reads=n_block_reads * again,
+        memory_bytes=OVERHEAD_BYTES + cutting.bytes_in_work(image, grid, workers) + n_kept * block_bytes,
         output_bytes=output_bytes,
         seconds=seconds,
     )
@@ -169,31 +172,16 @@ def estimate_reading(image: Image, workers: Workers) -> float:
     float
         In seconds, from the time of one block.
     """
-    grid = engine.grid_of(image, workers)
+    grid = cutting.grid_of(image, workers)
     return _seconds(image, grid, 1.0) / workers.n_at_once
 
 
-def _passes(image: Image, recipe: Recipe | None, *, has_outputs: bool) -> tuple[str, ...]:
-    if recipe is None:
-        return ("copy",)
-    passes = ["count"]
-    has_channels = "c" in image.axes
-    is_on_its_own_grid = image.dtype.kind == "f" or image.dtype.itemsize > 2
-    if has_channels and (recipe.normalize or is_on_its_own_grid):
-        passes.insert(0, "find the range")
-    if has_outputs:
-        passes.append("label and write")
-    elif has_channels or recipe.model is not None:
-        passes.append("label")
-    return tuple(passes)
-
-
-def _n_kept(image: Image, grid: Grid, workers: Workers) -> int:
-    data = image.data
-    if not isinstance(data, LazyArray) or workers.client is not None:
-        return 0
-    room = engine.room_to_keep(data, grid, workers)
-    return min(grid.n_blocks, room // (math.prod(grid.block) * data.dtype.itemsize))
+def _blanks(image: Image, recipe: Recipe | None, outputs: Sequence[Path | None]) -> dict[Path, Image]:
+    """Return what each output will hold, without its values."""
+    first, second = (*outputs, None, None)[:2]
+    if recipe is not None:
+        return blank_outputs(image, recipe, Outputs(labels=first, paint=second, others={}))
+    return {} if first is None else {first: image}
 
 
 def _seconds(image: Image, grid: Grid, n_reads: float) -> float:

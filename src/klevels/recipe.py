@@ -100,6 +100,18 @@ class Recipe:
         if self.model is not None and self.model.k != self.k:
             raise ParameterError(f"k is {self.k}, but the model has {self.model.k} classes; give the model's k")
 
+    @property
+    def splits_noise(self) -> bool:
+        """Whether class 0 is the noise."""
+        if isinstance(self.model, Levels):
+            return self.model.noise_threshold is not None
+        return self.noise is not None
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there will be, the noise included."""
+        return self.k + self.splits_noise
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON.
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.errors import DataError, InputMissingError, ParameterError, ReadError
 from klevels.files import file_of, fingerprint, reading
-from klevels.io.reader import stored_bytes
 from klevels.poster import PosterRecipe
 from klevels.recipe import Recipe
 from klevels.version import __version__
@@ -27,6 +26,8 @@ POSTERIZE = "posterize"
 """The verb of records of posters."""
 MOST_HASHED = 1 << 28
 """Inputs that are larger are not read once more for their hash."""
+ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+"""One of these is in each folder that is a Zarr store, or a group or array in one."""
 READERS = ("numpy", "tifffile", "imagecodecs", "PIL", "zarr", "h5py", "nibabel", "nrrd", "pydicom", "dask")
 
 
@@ -52,19 +53,21 @@ def identify(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : str or path-like
-        A file, or a folder of slices; ``file.h5::/dataset`` names what is inside.
+        A file, a folder of slices, or a Zarr store; ``file.h5::/dataset`` names what is inside.
 
     Returns
     -------
     dict
-        ``path``, ``bytes`` and ``sha256``, in hexadecimal; None beyond 256 MB, where the record has the hash of the
-        histogram in its place: to read a large file for its hash alone would take as long as to segment it.
+        ``path``, ``bytes`` and ``sha256``, in hexadecimal. Beyond 256 MB and of a Zarr store ``sha256`` is None, and
+        ``modified`` is the time of the last change, as `state_of` returns it: to read a large input for its hash alone
+        would take as long as to segment it.
     """
     source = file_of(path)
     with reading(source):
-        n_bytes = stored_bytes(source)
-    if n_bytes > MOST_HASHED or (source / "zarr.json").exists() or (source / ".zattrs").exists():
-        return {"path": os.fspath(path), "bytes": n_bytes, "sha256": None}
+        size, modified = _size_and_time(source)
+        is_store = any((source / one).exists() for one in ZARR_MARKS)
+    if size > MOST_HASHED or is_store:
+        return {"path": os.fspath(path), "bytes": size, "sha256": None, "modified": modified}
     return {"path": os.fspath(path), **fingerprint(source)}
 
 
@@ -80,17 +83,13 @@ def state_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``path``, ``bytes`` and ``modified``, the time of the last change in nanoseconds: of a folder, the latest of
-        its files.
+        its files. What is in a folder ``*.partial`` does not count: an output may be made in the store that is read.
     """
     source = file_of(path)
     with reading(source):
-        files = [one for one in source.rglob("*") if one.is_file()] if source.is_dir() else [source]
-        found = [one.stat() for one in files]
-        return {
-            "path": str(source.absolute()) + os.fspath(path)[len(os.fspath(source)) :],
-            "bytes": sum(one.st_size for one in found),
-            "modified": max((one.st_mtime_ns for one in found), default=0),
-        }
+        size, modified = _size_and_time(source)
+    inside = os.fspath(path)[len(os.fspath(source)) :]
+    return {"path": f"{source.absolute()}{inside}", "bytes": size, "modified": modified}
 
 
 def histogram_hash(counted: Histogram | ColorTable) -> str:
@@ -138,19 +137,19 @@ def record_of(
     mask : mapping, optional
         From `identify`.
     counted : Histogram or ColorTable, optional
-        Of the inputs: its hash stands for inputs that are too large to be hashed.
+        Of the inputs: its hash stands for those that have none.
 
     Returns
     -------
     dict
-        Ready for JSON. It holds no date, so that the same run writes the same bytes.
+        Ready for JSON. It holds no date but that of a mask without a hash, so that the same run writes the same bytes.
     """
     return {
         "klevels_record": FORMAT,
         "verb": verb,
         "recipe": None if recipe is None else recipe.to_dict(),
         "model": None if model is None else model.to_dict(),
-        "inputs": [dict(one) for one in inputs],
+        "inputs": [{name: value for name, value in one.items() if name != "modified"} for one in inputs],
         "mask": None if mask is None else dict(mask),
         **({} if counted is None else {"histogram_sha256": histogram_hash(counted)}),
         "versions": _versions(),
@@ -177,7 +176,8 @@ def load_recipe(path: str | os.PathLike[str], *, mask: Path | None = None) -> Re
     ReadError
         If the file holds no recipe, or that of a poster.
     DataError
-        If the mask that it names has changed since.
+        If the mask that it names has changed since: its size or hash, or, where it has no hash, the time of its last
+        change.
     """
     stored = read_json(path)
     if _is_of_poster(stored):
@@ -260,7 +260,20 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _has_changed(path: str, known: Mapping[str, Any]) -> bool:
     found = identify(path)
-    return any(found[name] != known.get(name) for name in ("bytes", "sha256"))
+    return any(found.get(name) != known.get(name) for name in ("bytes", "sha256", "modified"))
+
+
+def _size_and_time(source: Path) -> tuple[int, int]:
+    """Return the bytes of a file, or of all files below a folder, and the time of the last change in nanoseconds."""
+    files = _files_below(source) if source.is_dir() else [source]
+    found = [one.stat() for one in files]
+    return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=0)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.endswith(".partial")]
+        yield from (Path(path, name) for name in names)
 
 
 def _is_of_poster(stored: Mapping[str, Any]) -> bool:

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels import engine, io
-from klevels.blocks import as_blocks, blocks_of, reduce_blocks
+from klevels import cutting, engine, io
+from klevels.blocks import as_blocks, blocks_of, for_each, reduce_blocks
 from klevels.core.histogram import Histogram
-from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
-from klevels.core.phase_colors import phase_colors
-from klevels.errors import DataError, ParameterError
+from klevels.errors import DataError
 from klevels.files import StrPath, check_output, naming_output
 from klevels.image import Image
 from klevels.io.raw_sink import layout_of
 from klevels.io.sinks import Sink, create, open_sink
+from klevels.io.zarr_sink import ZarrSink
 from klevels.lazy import Window
 from klevels.partial import Partial, mark
-from klevels.pipeline import counts_labels, find_classes
+from klevels.pipeline import as_label_image, counts_labels, find_classes
 from klevels.recipe import Recipe, Segmentation, model_from_dict
-from klevels.sources import as_image, color_channels, visible
+from klevels.sources import as_image, has_alpha, visible, voxels_of
 from klevels.workers import Workers
 
 Step = Callable[[str], None]
@@ -109,18 +110,18 @@ def segment_to(
     """
     partial = Partial(outputs.images[0], fingerprint, resume=resume, overwrite=overwrite)
     with partial.kept_if_resumable():
-        n_classes = recipe.k + (recipe.noise is not None) if recipe.model is None else recipe.model.n_classes
-        blank = _blank_labels(image, n_classes, has_noise=_splits_noise(recipe))
         made = partial.parts((*outputs.images, *outputs.others))
         if partial.is_complete:
             result = _remembered(partial, image, mask, recipe, workers, step)
             partial.publish(made, overwrite=overwrite)
             return result
-        blanks = [blank if path == outputs.labels else _blank_paint(image) for path in outputs.images]
+        blanks = blank_outputs(image, recipe, outputs)
         sinks = _sinks(blanks, made, is_new=not partial.is_resumed)
         partial.save({"begun": True})
-        shards = tuple(np.lcm.reduce([s.shards[: len(blank.axes)] for s in sinks]).tolist())
-        source, inside = engine.in_blocks(image, mask, workers, shards=shards, keep=True)
+        n_spatial = len(image.axes.replace("c", ""))
+        shards = tuple(np.lcm.reduce([s.shards[:n_spatial] for s in sinks]).tolist())
+        passes = len(cutting.passes_over(image, recipe, has_outputs=True))
+        source, inside = cutting.in_blocks(image, mask, workers, shards=shards, passes=passes)
         inside = visible(source, inside)
         partial.cut(blocks_of(source.data))
         model, counted = _find_or_remember(partial, source, inside, recipe, workers, step)
@@ -131,18 +132,44 @@ def segment_to(
             model = replace(model, counts=counts)
         step("writing")
         for path, sink in zip(outputs.images, sinks, strict=True):
-            finish(path, sink)
-        voxels = color_channels(source) if "c" in source.axes else source.data
-        labels = engine.classify(model, voxels, inside, None, workers)
-        result = Segmentation(source.with_data(labels), model, recipe, counted, source)
+            finish(path, sink, workers)
+        result = _result(source, inside, model, recipe, counted, workers)
         for path, write_other in outputs.others.items():
             write_other(result, made[path])
-        written = dict(zip(outputs.images, blanks, strict=True))
         common = record(result)
-        texts = {path: _record_text(path, written.get(path), common) for path in made}
+        texts = {path: _record_text(path, blanks.get(path), common) for path in made}
         partial.complete(made, texts, {"model": model.to_dict()})
         partial.publish(made, overwrite=overwrite)
         return result
+
+
+def blank_outputs(image: Image, recipe: Recipe, outputs: Outputs) -> dict[Path, Image]:
+    """Return images of the shape and dtype of what will be written, which take no memory.
+
+    Parameters
+    ----------
+    image : Image
+        What is segmented.
+    recipe : Recipe
+        What is asked.
+    outputs : Outputs
+        What to write.
+
+    Returns
+    -------
+    dict of Path to Image
+        In the order of `Outputs.images`.
+    """
+    n_spatial = len(image.axes.replace("c", ""))
+    blanks = {}
+    if outputs.labels is not None:
+        dtype = np.dtype(np.uint8 if recipe.n_classes <= 255 else np.uint16)
+        blanks[outputs.labels] = as_label_image(image, _blank(image.shape[:n_spatial], dtype), recipe)
+    if outputs.paint is not None:
+        painted = _blank(image.shape, image.dtype.newbyteorder("="))
+        painted = painted[..., :-1] if has_alpha(image) else painted
+        blanks[outputs.paint] = Image(painted, image.axes, image.spacing, image.unit)
+    return blanks
 
 
 def write(
@@ -185,11 +212,11 @@ def write(
     """
     output = Path(path)
     whole = image if isinstance(image, Image) else as_image(image)
-    if not is_streamed(output, whole) and client is None:
+    if not io.is_streamed(output, whole) and client is None:
         io.write(output, whole.loaded(), overwrite=overwrite)
         return
     check_output(output, overwrite=overwrite, suffixes=io.OUTPUT_SUFFIXES)
-    copy(output, whole, Workers(threads, client, memory), fingerprint={}, overwrite=overwrite)
+    copy(output, whole, Workers(threads, client, memory), fingerprint=None, overwrite=overwrite)
 
 
 def copy(
@@ -197,7 +224,7 @@ def copy(
     image: Image,
     workers: Workers,
     *,
-    fingerprint: Mapping[str, Any],
+    fingerprint: Mapping[str, Any] | None,
     record: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -212,8 +239,8 @@ def copy(
         In memory or not.
     workers : Workers
         Who does it.
-    fingerprint : mapping
-        What must be the same for the run to be resumed.
+    fingerprint : mapping or None
+        What must be the same for the run to be resumed; None where it cannot be, and so nothing is left of it.
     record : mapping, optional
         What lies beside the output, ready for JSON.
     resume : bool
@@ -221,8 +248,9 @@ def copy(
     overwrite : bool
         Whether the output, and what an interrupted run left, are replaced.
     """
-    partial = Partial(output, fingerprint, resume=resume, overwrite=overwrite)
-    with partial.kept_if_resumable():
+    is_kept = fingerprint is not None
+    partial = Partial(output, fingerprint or {}, resume=resume, overwrite=overwrite or not is_kept)
+    with partial.kept_if_resumable() if is_kept else _removed(partial):
         made = partial.parts([output])
         if partial.is_complete:
             partial.publish(made, overwrite=overwrite)
@@ -231,13 +259,23 @@ def copy(
         with naming_output(output):
             sink = opening(output, image, made[output])
         partial.save({"begun": True})
-        data = as_blocks(image.data, engine.grid_of(image, workers, sink.shards))
+        data = as_blocks(image.data, cutting.grid_of(image, workers, sink.shards))
         partial.cut(blocks_of(data))
         reduce_blocks(_Store(sink, output, partial.path), _nothing, (data,), workers, done=partial.done())
-        finish(output, sink)
+        finish(output, sink, workers)
         texts = {} if record is None else {output: _record_text(output, image, record)}
         partial.complete(made, texts, {})
         partial.publish(made, overwrite=overwrite)
+
+
+@contextmanager
+def _removed(partial: Partial) -> Iterator[None]:
+    """Leave nothing after any error."""
+    try:
+        yield
+    except BaseException:
+        partial.remove()
+        raise
 
 
 def as_labels(image: Image) -> Image:
@@ -265,36 +303,7 @@ def as_labels(image: Image) -> Image:
     return replace(image, meta={**image.meta, "label_colors": ()})
 
 
-def is_streamed(output: Path, image: Image) -> bool:
-    """Tell whether an image is written block by block.
-
-    Parameters
-    ----------
-    output : Path
-        Where to.
-    image : Image
-        What.
-
-    Returns
-    -------
-    bool
-        True for what is not in memory, and for formats that are written in no other way.
-
-    Raises
-    ------
-    ParameterError
-        If it is not in memory and the format is not written so.
-    """
-    suffix = output.suffix.lower()
-    if image.is_lazy and suffix not in io.SINK_SUFFIXES and suffix in io.SUFFIXES:
-        raise ParameterError(
-            f"{output}: {suffix} is not written block by block, and the image is not in memory; "
-            f"name the output with one of {', '.join(io.SINK_SUFFIXES)}"
-        )
-    return image.is_lazy or suffix not in io.SUFFIXES
-
-
-def finish(output: Path, sink: Sink) -> None:
+def finish(output: Path, sink: Sink, workers: Workers) -> None:
     """Complete an output all of whose blocks are written.
 
     Parameters
@@ -302,9 +311,14 @@ def finish(output: Path, sink: Sink) -> None:
     output : Path
         The name that it will have.
     sink : Sink
-        The output.
+        The output; the coarser levels of a pyramid are made where the blocks were.
+    workers : Workers
+        Who does it.
     """
     with naming_output(output):
+        if isinstance(sink, ZarrSink):
+            for level in range(2, sink.n_levels):
+                for_each(partial_of(sink.reduce, level), sink.windows(level), workers)
         sink.finish()
 
 
@@ -380,13 +394,18 @@ def _remembered(
 ) -> Segmentation:
     """Return what the interrupted run had found and written."""
     model = model_from_dict(partial.state["model"])
-    source, inside = engine.in_blocks(image, mask, workers)
+    source, inside = cutting.in_blocks(image, mask, workers)
     inside = visible(source, inside)
     counted = _find_or_remember(partial, source, inside, recipe, workers, step)[1]
     partial.save({"model": model.to_dict()})
-    voxels = color_channels(source) if "c" in source.axes else source.data
-    labels = engine.classify(model, voxels, inside, None, workers)
-    return Segmentation(source.with_data(labels), model, recipe, counted, source)
+    return _result(source, inside, model, recipe, counted, workers)
+
+
+def _result(
+    source: Image, inside: Any, model: Levels | Palette, recipe: Recipe, counted: Any, workers: Workers
+) -> Segmentation:
+    labels = engine.classify(model, voxels_of(source), inside, None, workers)
+    return Segmentation(as_label_image(source, labels, recipe), model, recipe, counted, source)
 
 
 def _write_labels(
@@ -404,9 +423,8 @@ def _write_labels(
     dtypes = {outputs.labels: None, outputs.paint: source.dtype.newbyteorder("=")}
     targets = [(path, sink, dtypes[path]) for path, sink in zip(outputs.images, sinks, strict=True)]
     done = partial.done()
-    voxels = color_channels(source) if "c" in source.axes else source.data
     work = _LabelPart(model, targets, partial.path, has_counts=has_counts)
-    counts = reduce_blocks(work, _added, (voxels, inside), workers, done=done)
+    counts = reduce_blocks(work, _added, (voxels_of(source), inside), workers, done=done)
     for one in done.values() if has_counts else ():
         counts = _added(counts, np.array(one, np.int64))
     return counts
@@ -416,12 +434,12 @@ def _added(one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> ND
     return other if one is None else one if other is None else one + other
 
 
-def _sinks(blanks: Sequence[Image], made: Mapping[Path, Path], *, is_new: bool) -> list[Sink]:
+def _sinks(blanks: Mapping[Path, Image], made: Mapping[Path, Path], *, is_new: bool) -> list[Sink]:
     opening = create if is_new else open_sink
     sinks = []
-    for (path, part), blank in zip(made.items(), blanks, strict=False):  # the others are not written in blocks
+    for path, blank in blanks.items():
         with naming_output(path):
-            sinks.append(opening(path, blank, part))
+            sinks.append(opening(path, blank, made[path]))
     return sinks
 
 
@@ -431,27 +449,6 @@ def _record_text(path: Path, image: Image | None, record: Mapping[str, Any]) -> 
     return json.dumps({**record, **told}, indent=2, allow_nan=False) + "\n"
 
 
-def _blank_labels(image: Image, n_classes: int, *, has_noise: bool) -> Image:
-    """Return an image of the shape and dtype of the labels, which takes no memory."""
-    dtype = np.uint8 if n_classes <= 255 else np.uint16
-    n_spatial = len(image.axes.replace("c", ""))
-    colors = phase_colors(n_classes, noise=has_noise).tolist()
-    shown = (*enumerate(map(tuple, colors)), (ignore_label(n_classes), (0, 0, 0)))
-    blank = image.with_data(np.broadcast_to(np.zeros((), dtype), image.shape[:n_spatial]))
-    return replace(blank, meta={"label_colors": shown})
-
-
-def _blank_paint(image: Image) -> Image:
-    n_channels = len(image.axes) - len(image.axes.replace("c", ""))
-    shape = image.shape
-    if n_channels and image.meta.get("alpha"):
-        shape = (*shape[:-1], shape[-1] - 1)
-    return Image(
-        np.broadcast_to(np.zeros((), image.dtype.newbyteorder("=")), shape), image.axes, image.spacing, image.unit
-    )
-
-
-def _splits_noise(recipe: Recipe) -> bool:
-    if isinstance(recipe.model, Levels):
-        return recipe.model.noise_threshold is not None
-    return recipe.noise is not None
+def _blank(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array of this shape and dtype, which takes no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)

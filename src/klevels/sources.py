@@ -167,7 +167,7 @@ def color_channels(image: Image, n_wanted: int | None = None) -> Any:
 
     Returns
     -------
-    ndarray or dask array
+    ndarray, LazyArray or dask array
         A view, with the channels on the last axis.
     """
     has_channels = "c" in image.axes
@@ -180,6 +180,22 @@ def color_channels(image: Image, n_wanted: int | None = None) -> Any:
     if isinstance(image.data, LazyArray):
         return ComputedArray(chosen, [image.data], image.dtype, n_spatial=n_spatial, n_channels=n_channels)
     return chosen(image.data)
+
+
+def voxels_of(image: Image) -> Any:
+    """Return what is clustered of an image.
+
+    Parameters
+    ----------
+    image : Image
+        Gray, or with channels.
+
+    Returns
+    -------
+    ndarray, LazyArray or dask array
+        The gray values, or the channels without transparency.
+    """
+    return color_channels(image) if "c" in image.axes else image.data
 
 
 def _channels(data: Any, *, n_spatial: int, n_channels: int) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from klevels.errors import KlevelsError, ReadError
 from klevels.files import reading
 from klevels.image import Image
-from klevels.io.formats import READERS, head_of
+from klevels.io.formats import head_of, readers_for
 from klevels.io.reader import Access, Reader
 from klevels.lazy import LazyArray, Window
 
@@ -102,7 +102,7 @@ def _check_sniff(reader: Reader, path: Path) -> None:
     _ensure(isinstance(reader, Reader), reader, "is no klevels.io.Reader; make it one")
     head = head_of(path)
     _ensure(_sniffed(reader, path, head) is True, reader, f"sniff does not return True for {path}")
-    first = next((one.name for one in READERS if one is reader or one.sniff(path, head)), reader.name)
+    first = next((one.name for one in readers_for(head) if one is reader or one.sniff(path, head)), reader.name)
     _ensure(
         first == reader.name, reader, f"{path} is taken by klevels' own reader of {first} before; choose another file"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from klevels.core.voxels import count_threads
+from klevels.errors import SchedulerError
 from klevels.memory import free_memory, n_processors
 
 Progress = Callable[[int, int], None]
@@ -38,7 +39,7 @@ class Workers:
     def n_at_once(self) -> int:
         """How many blocks are worked on at the same time on one machine."""
         if self.client is not None:
-            return max(self.client.nthreads().values(), default=1)
+            return max(_told(self.client.nthreads).values(), default=1)
         return count_threads(self.threads) if self.threads is not None else n_processors()
 
     @property
@@ -47,8 +48,17 @@ class Workers:
         if self.memory is not None:
             return self.memory
         if self.client is not None:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+            told = _told(lambda: self.client.scheduler_info(n_workers=-1))
+            workers = told["workers"].values()
             limits = [int(one["memory_limit"]) for one in workers if one["memory_limit"]]
             if limits:
                 return min(limits) // 2
         return free_memory() // 2
+
+
+def _told(ask: Callable[[], Any]) -> Any:
+    """Ask a cluster about itself."""
+    try:
+        return ask()
+    except Exception as error:  # whatever a client raises whose scheduler is gone
+        raise SchedulerError(f"the scheduler does not answer ({error}); start it again, then --resume") from error

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from klevels import io
+from klevels.cli.options import RUNNING, Running
 from klevels.core.levels import Levels
 from klevels.core.noise import NOISE_METHODS, NoiseMethod
 from klevels.core.palette import Palette
@@ -121,7 +122,7 @@ def load_picture(path: Path, frame: int | None, *, lazy: bool | None = False) ->
         return as_picture(io.read(path, frame=frame, lazy=lazy))
 
 
-def load_mask(path: Path | None, image: Image) -> Any:
+def load_mask(path: Path | None, image: Image, running: Running = RUNNING) -> Any:
     """Read a mask, nonzero inside.
 
     Parameters
@@ -130,15 +131,17 @@ def load_mask(path: Path | None, image: Image) -> Any:
         The file, or the folder of slices.
     image : Image
         Whose shape the mask must have.
+    running : Running
+        Who will read it: where it is large, or on a cluster, it stays where it is.
 
     Returns
     -------
-    ndarray or dask array of bool, or None
+    ndarray or LazyArray of bool, or None
         Of the image's shape; a color is inside unless it is black.
     """
     if path is None:
         return None
-    mask = io.read(path)
+    mask = io.read(running.place(path), lazy=running.lazy)
     shape = image.shape[: len(image.axes.replace("c", ""))]
     found = mask.shape[: len(mask.axes.replace("c", ""))]
     if found != shape:

@@ -12,6 +12,7 @@ from cyclopts import Parameter, Token
 from klevels.core.clusters import Quality
 from klevels.errors import ParameterError
 from klevels.lazy import Layout
+from klevels.units import short_unit
 
 Nan = Literal["error", "ignore"]
 
@@ -143,7 +144,7 @@ class Reading:
             byte_order=self.byte_order,
             offset=self.offset,
             spacing=tuple(_real(one, "--spacing") for one in _split(self.spacing)) or None,
-            unit=self.unit,
+            unit=None if self.unit is None else short_unit(self.unit),
         )
 
 
@@ -154,7 +155,10 @@ class Running:
 
     memory: Annotated[
         str | None,
-        Parameter(name="--memory", help="What blocks may take, such as 8GB; half of what is free by default."),
+        Parameter(
+            name="--memory",
+            help="What blocks may take, such as 8GB; less than 1 GB by default.",
+        ),
     ] = None
     scheduler: Annotated[
         str | None, Parameter(name="--scheduler", help="Of a dask cluster, such as tcp://host:8786.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from zipfile import BadZipFile, ZipFile
 
-from klevels import engine
+from klevels import cutting, engine
 from klevels.cli.inputs import check_same, load_picture, load_scan, naming
 from klevels.core.colors import ColorTable
 from klevels.core.histogram import Histogram
@@ -16,6 +16,7 @@ from klevels.counting import count_channels, count_gray
 from klevels.errors import DataError
 from klevels.image import Image
 from klevels.io.reader import Access
+from klevels.record import read_json, record_path
 from klevels.sources import color_channels, visible
 from klevels.workers import Workers
 
@@ -82,12 +83,34 @@ def pool_scans(
 
     counted = [path for path in paths if is_histogram(path)]
     scans = [path for path in paths if path not in counted]
+    _check_shards(counted)
     tables: list[Table] = [Histogram.load(path) for path in counted]
     if scans:
         tables.append(_pool(scans, load, count, peaks_in, _merge, stage, twice=normalize))
     for path, table in zip(counted[1:] + scans[:1], tables[1:], strict=False):
         check_same(counted[0], path, "dtype", tables[0].dtype, table.dtype)
     return functools.reduce(_merge, tables)
+
+
+def _check_shards(paths: Sequence[Path]) -> None:
+    """Refuse histograms of parts of a scan of which one is missing, or there twice, as their records tell."""
+    shards: dict[tuple[str, int], dict[int, Path]] = {}
+    for path in paths:
+        record = record_path(path)
+        stored = read_json(record) if record.exists() else {}
+        if "shard" in stored:
+            number, total = stored["shard"]
+            of_scan = shards.setdefault((stored["inputs"][0]["path"], total), {})
+            if number in of_scan:
+                raise DataError(f"{path}: is shard {number} of {total}, and so is {of_scan[number]}; give each once")
+            of_scan[number] = path
+    for (scan, total), of_scan in shards.items():
+        missing = sorted(set(range(1, total + 1)) - set(of_scan))
+        if missing:
+            raise DataError(
+                f"{next(iter(of_scan.values()))}: is one of {total} shards of {scan}, of which number {missing[0]} is "
+                f"missing; give all of them"
+            )
 
 
 def is_histogram(path: Path) -> bool:
@@ -215,7 +238,7 @@ def _is_on_its_own_grid(image: Image) -> bool:
 
 
 def _peaks(image: Image, n_wanted: int | None, workers: Workers) -> Peaks:
-    source, inside = engine.in_blocks(image, None, workers)
+    source, inside = cutting.in_blocks(image, None, workers)
     return engine.peaks(color_channels(source, n_wanted), visible(source, inside), "ignore", workers)
 
 

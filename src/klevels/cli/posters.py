@@ -24,7 +24,6 @@ from klevels.fitting import fit_colors
 from klevels.pipeline import posterize as run
 from klevels.poster import Poster, PosterRecipe
 from klevels.record import POSTERIZE, identify, load_poster_recipe, record_of, record_path
-from klevels.runs import copy, is_streamed
 from klevels.workers import Workers
 
 PICTURE_SUFFIXES = (*io.SUFFIXES, ".jpg", ".jpeg", ".bmp", ".gif")
@@ -121,8 +120,10 @@ def _posterize_one(
             poster = run(image, recipe=recipe, threads=threads, progress=stage)
         stage("writing")
         files: dict[Path, Writer] = {}
-        if output is not None and is_streamed(output, poster.image):
-            copy(output, poster.image, Workers(threads), fingerprint={}, record=record(poster), overwrite=overwrite)
+        if output is not None and io.is_streamed(output, poster.image):
+            from klevels.runs import copy
+
+            copy(output, poster.image, Workers(threads), fingerprint=None, record=record(poster), overwrite=overwrite)
         elif output is not None:
             files[output] = image_writer(output, poster.image)
         if figure is not None:

@@ -39,8 +39,12 @@ def workers_of(running: Running, threads: int | None, stage: Stages) -> Iterator
     if running.scheduler is None:
         yield Workers(threads, None, memory, stage.blocks)
         return
-    from klevels.blocks import connect
+    import logging
 
+    from klevels.blocks.cluster import connect
+
+    # What it has to say of lost connections is said in one line by the error.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
     client = connect(running.scheduler)
     try:
         yield Workers(threads, client, memory, stage.blocks)

@@ -27,11 +27,8 @@ from klevels.image import Image
 from klevels.io.reader import Access
 from klevels.partial import is_complete
 from klevels.pipeline import segment as run
-from klevels.plans import plan_run
 from klevels.recipe import Recipe, Segmentation
 from klevels.record import identify, load_recipe, record_of, state_of
-from klevels.runs import Outputs as StreamedOutputs
-from klevels.runs import is_streamed, segment_to
 from klevels.version import __version__
 from klevels.workers import Workers
 
@@ -211,8 +208,10 @@ def _segment(
         stage("reading")
         access = Access(level=recipe.level, missing=recipe.missing, layout=recipe.layout)
         image = load_scan(paths, gray=recipe.gray, access=access, lazy=running.lazy)
-        inside = load_mask(mask, image)
+        inside = load_mask(mask, image, running)
         if running.dry_run:
+            from klevels.plans import plan_run
+
             show.plan(plan_run(image, recipe, given.images, workers), json=json)
             return
 
@@ -222,7 +221,7 @@ def _segment(
             return record_of(given.verb, recipe, result.model, known, identify_mask(mask), counted)
 
         with naming(paths):
-            if any(is_streamed(path, image) or workers.client is not None for path in given.images):
+            if any(io.is_streamed(path, image) or workers.client is not None for path in given.images):
                 result = _stream(given, image, inside, recipe, workers, record, running, stage, overwrite=overwrite)
             else:
                 result = run(
@@ -252,6 +251,9 @@ def _stream(
     overwrite: bool,
 ) -> Segmentation:
     """Write block by block."""
+    from klevels.runs import Outputs as StreamedOutputs
+    from klevels.runs import segment_to
+
     drawn = {} if given.figure is None else {given.figure: _draw_to(given.figure)}
     fingerprint = {
         "inputs": [state_of(path) for path in given.paths],

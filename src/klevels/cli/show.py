@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.core.selection import KSweep
 from klevels.image import Image
-from klevels.plans import Plan
 from klevels.poster import Poster
 from klevels.recipe import Segmentation
+
+if TYPE_CHECKING:
+    from klevels.plans import Plan
 
 N_BARS = 24
 BAR_WIDTH = 50

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,14 +21,12 @@ from klevels.core.histogram import Histogram
 from klevels.core.noise import split_noise
 from klevels.core.selection import choose_k
 from klevels.counting import count_gray as count
-from klevels.errors import ParameterError
+from klevels.errors import ParameterError, ReadError
 from klevels.image import Image
 from klevels.lazy import CutArray, LazyArray
 from klevels.partial import is_complete
-from klevels.plans import estimate_reading, plan_run
 from klevels.recipe import Recipe
 from klevels.record import identify, record_of, state_of
-from klevels.runs import as_labels, copy, is_streamed
 from klevels.version import __version__
 from klevels.workers import Workers
 
@@ -35,11 +34,14 @@ Nan = Literal["error", "ignore"]
 
 
 def info(path: Path, *, json: bool, reading: Reading) -> None:
+    from klevels.plans import estimate_reading
+
     access = access_of(reading)
     facts = io.describe(path, level=access.level, missing=access.missing, layout=access.layout)
     image = io.read(path, level=access.level, missing=access.missing, layout=access.layout, lazy=True)
     if image.is_lazy:
-        facts = {**facts, "reading_seconds": estimate_reading(image, Workers())}
+        with suppress(ReadError):  # a chunk is missing or damaged: what it is can be told all the same
+            facts = {**facts, "reading_seconds": estimate_reading(image, Workers())}
     show.facts(facts, json=json)
 
 
@@ -58,6 +60,8 @@ def histogram(
     reading: Reading,
     running: Running,
 ) -> None:
+    from klevels.plans import plan_run  # with all that writes block by block: half of what a small scan takes
+
     path = running.place(path)
     outputs = Outputs(present(path, mask), overwrite=overwrite)
     outputs.claim(output, (".npz",))
@@ -65,9 +69,10 @@ def histogram(
     with Stages(3) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
         image = load_image(path, gray=gray, access=access_of(reading), lazy=running.lazy)
-        inside = load_mask(mask, image)
-        if shard is not None:
-            image, inside = _shard(image, inside, shard)
+        inside = load_mask(mask, image, running)
+        part = None if shard is None else _parse_shard(shard)
+        if part is not None:
+            image, inside = _shard(image, inside, part)
         if running.dry_run:
             show.plan(plan_run(image, Recipe(k=1), (), workers), json=json)
             return
@@ -82,7 +87,10 @@ def histogram(
             from klevels import figures
 
             files[figure] = figure_writer(figure, figures.histogram(counted))
-        outputs.write_recorded(files, lambda: record_of("histogram", None, None, [identify(path)], identify_mask(mask)))
+        told = {} if part is None else {"shard": list(part)}
+        outputs.write_recorded(
+            files, lambda: record_of("histogram", None, None, [identify(path)], identify_mask(mask)) | told
+        )
     show.histogram(counted, math.prod(image.shape), json=json)
 
 
@@ -102,6 +110,8 @@ def sweep(
     running: Running,
 ) -> None:
     method = parse_noise(noise)
+    from klevels.plans import plan_run  # with all that writes block by block: half of what a small scan takes
+
     path = running.place(path)
     outputs = Outputs(present(path, mask), overwrite=overwrite)
     outputs.claim(figure, FIGURE_SUFFIXES)
@@ -140,6 +150,9 @@ def convert(
     reading: Reading,
     running: Running,
 ) -> None:
+    from klevels.plans import plan_run
+    from klevels.runs import as_labels, copy
+
     path = running.place(path)
     outputs = Outputs([path], overwrite=overwrite or (running.resume and is_complete(output)))
     outputs.claim(output, io.OUTPUT_SUFFIXES)
@@ -154,7 +167,7 @@ def convert(
             return
         stage("writing")
         record = record_of("convert", None, None, [identify(path)])
-        if is_streamed(output, image) or workers.client is not None:
+        if io.is_streamed(output, image) or workers.client is not None:
             fingerprint = {"inputs": [state_of(path)], "verb": "convert", "gray": gray, "labels": labels}
             copy(
                 output,
@@ -185,23 +198,36 @@ def _counted(
             raise ParameterError(f"{path}: is a histogram, which no mask fits any more; count with --mask")
         return Histogram.load(path)
     image = load_image(path, gray=gray, access=access_of(reading), lazy=running.lazy)
-    inside = load_mask(mask, image)
+    inside = load_mask(mask, image, running)
     with naming([path]):
         return count(image, inside, nan, workers)
 
 
-def _shard(image: Image, inside: Any, text: str) -> tuple[Image, Any]:
-    """Return the part of an image that is one of n: whole slices, as many in each as can be."""
+def _shard(image: Image, inside: Any, shard: tuple[int, int]) -> tuple[Image, Any]:
+    """Return the part of an image that is one of n: whole slices, or rows; of whole chunks, if there are enough."""
+    number, total = shard
+    n = image.shape[0]
+    step = image.data.chunks[0] if isinstance(image.data, LazyArray) else 1
+    step = step if -(-n // step) >= total else 1
+    n_steps = -(-n // step)
+    first, last = (min(n, n_steps * i // total * step) for i in (number - 1, number))
+    if first == last:
+        raise ParameterError(
+            f"--shard is {number}/{total}, but there are only {n} slices (or rows); use at most {n} shards"
+        )
+    part = slice(first, last)
+    return replace(image, data=_cut(image.data, part)), None if inside is None else _cut(inside, part)
+
+
+def _cut(data: Any, part: slice) -> Any:
+    return CutArray(data, part) if isinstance(data, LazyArray) else data[part]
+
+
+def _parse_shard(text: str) -> tuple[int, int]:
     number, _, total = text.partition("/")
     if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
         raise ParameterError(f"--shard is {text!r}; give i/n with 1 <= i <= n, such as 3/64")
-    n = image.shape[0]
-    first, last = (n * i // int(total) for i in (int(number) - 1, int(number)))
-    if first == last:
-        raise ParameterError(f"--shard is {text}, but there are only {n} slices (or rows); use at most {n} shards")
-    part = slice(first, last)
-    cut = CutArray(image.data, part) if isinstance(image.data, LazyArray) else image.data[part]
-    return replace(image, data=cut), None if inside is None else inside[part]
+    return int(number), int(total)
 
 
 def demo(folder: Path, *, shape: Sequence[str], seed: int, json: bool, overwrite: bool) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "describe",
     "encode",
     "fingerprint",
+    "is_streamed",
     "read",
     "to_gray",
     "write",
@@ -202,6 +203,35 @@ def encode(path: StrPath, image: Image | NDArray[Any], part: Path) -> None:
         family.write(part, _as_image(output, image))
     except ParameterError as error:
         raise ParameterError(str(error) if str(error).startswith(str(output)) else f"{output}: {error}") from error
+
+
+def is_streamed(output: Path, image: Image) -> bool:
+    """Tell whether an image is written block by block.
+
+    Parameters
+    ----------
+    output : Path
+        Where to.
+    image : Image
+        What.
+
+    Returns
+    -------
+    bool
+        True for what is not in memory, and for formats that are written in no other way.
+
+    Raises
+    ------
+    ParameterError
+        If it is not in memory and the format is not written so.
+    """
+    suffix = output.suffix.lower()
+    if image.is_lazy and suffix not in SINK_SUFFIXES and suffix in SUFFIXES:
+        raise ParameterError(
+            f"{output}: {suffix} is not written block by block, and the image is not in memory; "
+            f"name the output with one of {', '.join(SINK_SUFFIXES)}"
+        )
+    return image.is_lazy or suffix not in SUFFIXES
 
 
 def _access(

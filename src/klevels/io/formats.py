@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 from klevels.errors import ReadError
-from klevels.io import arrays, dicom, hdf5, metaimage, nifti, nrrds, raster, raw, tiff, zarrs
 from klevels.io.reader import Reader
 
 N_HEAD = 512  # bytes of a file that are enough to tell its format
 
-READERS: tuple[Reader, ...] = (
-    dicom.READER,  # whose first 128 bytes are free, and often look like a TIFF file
-    tiff.READER,
-    raster.READER,
-    arrays.READER,
-    hdf5.READER,
-    nifti.READER,
-    nrrds.READER,
-    metaimage.READER,
-    raw.READER,
-    zarrs.READER,
+FORMATS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    # Of DICOM files the first 128 bytes are free, and often look like a TIFF file.
+    ("dicom", lambda head: not head or head[128:132] == b"DICM" or head[:1] == b"\2"),
+    ("tiff", lambda head: head[:2] in (b"II", b"MM")),
+    ("raster", lambda head: head[:1] in (b"\x89", b"\xff", b"B", b"G")),
+    ("arrays", lambda head: head[:6] == b"\x93NUMPY" or head[:2] == b"PK"),
+    ("hdf5", bool),
+    ("nifti", bool),
+    ("nrrds", bool),
+    ("metaimage", bool),
+    ("raw", bool),
+    ("zarrs", lambda head: not head),
 )
+"""The modules that read, and whether the first bytes of a file, none of a folder, are worth loading one for."""
+NAMES = "DICOM, TIFF, PNG, JPEG, BMP, GIF, NPY, NPZ, HDF5, NIfTI, NRRD, MetaImage, raw, Zarr"
+
+
+def readers_for(head: bytes) -> Iterator[Reader]:
+    """Give the readers that may know a file or a folder, one after the other, each loaded when it is its turn.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of a file; none of a folder.
+
+    Yields
+    ------
+    Reader
+        klevels' own before those of other packages.
+    """
+    for name, may_be in FORMATS:
+        if may_be(head):
+            yield importlib.import_module(f"klevels.io.{name}").READER
+    yield from plugins()
 
 
 def reader_of(path: Path) -> Reader:
@@ -49,11 +72,14 @@ def reader_of(path: Path) -> Reader:
     head = head_of(path)
     if not head:
         raise ReadError(f"{path}: is empty; copy or export it again")
-    for one in (*READERS, *plugins()):
+    for one in readers_for(head):
         if one.sniff(path, head):
             return one
-    allowed = ", ".join(one.name for one in (*READERS, *plugins()))
-    raise ReadError(f"{path}: is of no known format, it starts with {head[:8]!r}; use {allowed}, or a folder of slices")
+    allowed = ", ".join([NAMES, *(one.name for one in plugins())])
+    raise ReadError(
+        f"{path}: is of no known format, it starts with {head[:8]!r}; use {allowed}, or a folder of slices, or say "
+        f"what a raw file holds (--shape, --dtype; layout=)"
+    )
 
 
 def head_of(path: Path) -> bytes:

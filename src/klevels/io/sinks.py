@@ -182,6 +182,8 @@ def _format(path: Path, image: Image) -> ModuleType:
         )
     if image.dtype.kind not in "biuf" or image.dtype.itemsize > 8:
         raise ParameterError(f"the dtype is {image.dtype}; convert it to integers, float16 to float64, or bool")
+    if np.ma.isMaskedArray(image.data):
+        raise ParameterError("the array is masked, which no format holds; fill it first with .filled(value)")
     if 0 in image.shape:
         raise ParameterError(f"the shape is {image.shape}; an image needs at least one pixel")
     return FORMATS[suffix]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from klevels.errors import ReadError
 from klevels.files import reading, visible_files
 from klevels.image import Image
-from klevels.io.formats import READERS, head_of, plugins, reader_of
+from klevels.io.formats import head_of, reader_of, readers_for
 from klevels.io.reader import Access, Reader
 from klevels.lazy import LazyArray, Window
 
@@ -143,7 +143,7 @@ def reader_of_folder(path: Path) -> Reader:
     Reader
         That of slices where no other knows it.
     """
-    return next((one for one in (*READERS, *plugins()) if one.sniff(path, b"")), READER)
+    return next((one for one in readers_for(b"") if one.sniff(path, b"")), READER)
 
 
 class SliceFiles(LazyArray):
@@ -207,7 +207,7 @@ def _is_slice(file: Path) -> bool:
         return True
     with reading(file):
         head = head_of(file)
-    return any(one.sniff(file, head) for one in READERS)
+    return any(one.sniff(file, head) for one in readers_for(head))
 
 
 def _check_series(folder: Path, files: list[Path], numbers: list[int]) -> None:

@@ -3,7 +3,7 @@
 from klevels.lazy.base import LazyArray, is_lazy
 from klevels.lazy.derived import ComputedArray, CutArray, KeptArray, PickedArray, StackedArray, TransposedArray
 from klevels.lazy.scaling import ScaledArray, scaled, scaled_dtype
-from klevels.lazy.stored import Layout, LoadedArray, MappedArray
+from klevels.lazy.stored import Layout, LoadedArray, MappedArray, rows_of
 from klevels.memory import Window
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "TransposedArray",
     "Window",
     "is_lazy",
+    "rows_of",
     "scaled",
     "scaled_dtype",
 ]

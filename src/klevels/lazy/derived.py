@@ -179,10 +179,10 @@ class StackedArray(LazyArray):
 
 
 class KeptArray(LazyArray):
-    """Another array whose windows stay in memory once they are read, until they are read again.
+    """Another array whose windows stay in memory from the first time that they are read to the last.
 
-    For arrays that are read twice in the same windows, so that as many as there is room for are decoded once. It is for
-    threads of one process; what is kept is not pickled.
+    For arrays that are read several times in the same windows, so that as many as there is room for are decoded once.
+    It is for threads of one process; what is kept is not pickled.
 
     Parameters
     ----------
@@ -190,31 +190,72 @@ class KeptArray(LazyArray):
         The array.
     room : int
         How much may be kept, in bytes.
+    reads : int
+        How often each window is read. Once the first has been read so often, nothing more is kept.
     """
 
-    def __init__(self, source: LazyArray, room: int) -> None:
+    def __init__(self, source: LazyArray, room: int, reads: int = 2) -> None:
         super().__init__(source.shape, source.dtype, source.chunks, source.source, source.stored_bytes)
         self._source = source
-        self._room = room
-        self._windows: dict[tuple[tuple[int, int], ...], NDArray[Any]] = {}
-        self._lock = Lock()
+        self._reads = reads
+        self._kept = _Kept(room)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_windows": {}, "_lock": None, "_room": 0}
+        return self.__dict__ | {"_kept": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"_lock": Lock()})
+        self.__dict__.update(state | {"_kept": _Kept(0)})
 
     def read(self, window: Window) -> NDArray[Any]:
         key = tuple((one.start, one.stop) for one in window)
-        with self._lock:
-            kept = self._windows.pop(key, None)
-            if kept is not None:
-                self._room += kept.nbytes
-                return kept
+        kept = self._kept.take(key)
+        if kept is not None:
+            return kept
         found = self._source.read(window)
-        with self._lock:
-            if found.nbytes <= self._room:
-                self._windows[key] = found
-                self._room -= found.nbytes
+        if self._reads > 1 and self._kept.reserve(found.nbytes):
+            found = _own(found)
+            found.flags.writeable = False  # who reads it next gets the same
+            self._kept.put(key, found, self._reads - 1)
         return found
+
+
+class _Kept:
+    """Windows in memory, with how often each will be read; shared by all cuts of an array."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._windows: dict[tuple[tuple[int, int], ...], tuple[NDArray[Any], int]] = {}
+        self._lock = Lock()
+
+    def take(self, key: tuple[tuple[int, int], ...]) -> NDArray[Any] | None:
+        """Return a window, if it is kept; the last time, it goes, and from then on none is kept that is not."""
+        with self._lock:
+            if key not in self._windows:
+                return None
+            values, n_left = self._windows.pop(key)
+            if n_left > 1:
+                self._windows[key] = values, n_left - 1
+            else:
+                self._room = 0
+            return values
+
+    def reserve(self, n_bytes: int) -> bool:
+        """Take room for a window, if there is so much."""
+        with self._lock:
+            has_room = n_bytes <= self._room
+            self._room -= n_bytes * has_room
+            return has_room
+
+    def put(self, key: tuple[tuple[int, int], ...], values: NDArray[Any], n_left: int) -> None:
+        """Keep a window for which room was taken."""
+        with self._lock:
+            self._windows[key] = values, n_left
+
+
+def _own(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values that hold no more memory than they need: readers return parts of what they decode."""
+    base: Any = values.base
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    is_whole = base is None or (isinstance(base, np.ndarray) and base.nbytes <= values.nbytes)
+    return values.view() if is_whole else values.copy()

@@ -14,6 +14,9 @@ from klevels.errors import InputMissingError, ReadError
 from klevels.lazy.base import LazyArray
 from klevels.memory import Window
 
+ROWS_BYTES = 1 << 20
+"""Pieces of what can be read anywhere take no more, so that a block never has to be a whole slice."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -64,7 +67,7 @@ class MappedArray(LazyArray):
     order : {"C", "F"}
         Whether the last or the first axis is the one whose values follow each other.
     chunks : tuple of int, optional
-        See `LazyArray`; by default, each entry of the axis that varies slowest is a piece.
+        See `LazyArray`; by default those of `rows_of`.
 
     Raises
     ------
@@ -81,8 +84,7 @@ class MappedArray(LazyArray):
         order: Literal["C", "F"] = "C",
         chunks: Sequence[int] | None = None,
     ) -> None:
-        if chunks is None:
-            chunks = (*shape[:-1], 1) if order == "F" else (1, *shape[1:])
+        chunks = rows_of(shape, np.dtype(dtype).itemsize, order) if chunks is None else chunks
         super().__init__(shape, dtype, chunks, os.fspath(path))
         self._stored = np.dtype(dtype)
         self._offset = offset
@@ -95,14 +97,35 @@ class MappedArray(LazyArray):
             )
 
     def read(self, window: Window) -> NDArray[Any]:
+        skipped, shape, inner = self._span(window)
+        offset = self._offset + skipped * self._stored.itemsize
         # Mapped anew for each window: pages of a map that stays would count as memory until the end.
         try:
-            mapped = np.memmap(self.source, self._stored, "r", self._offset, self.shape, self._order)
+            is_shorter = os.stat(self.source).st_size < self._offset + self.nbytes
+            mapped = None if is_shorter else np.memmap(self.source, self._stored, "r", offset, shape, self._order)
         except FileNotFoundError as error:
             raise InputMissingError(f"{self.source}: is no longer there; it must stay while it is read") from error
-        except ValueError as error:
-            raise ReadError(f"{self.source}: became shorter after it was opened; open it again") from error
-        return mapped[window].view(np.ndarray)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ReadError(f"{self.source}: cannot be read ({reason}); see to it, then try again") from error
+        except ValueError:  # between the two calls
+            mapped = None
+        if mapped is None:
+            raise ReadError(f"{self.source}: became shorter after it was opened; open it again")
+        return mapped[inner].view(np.ndarray)
+
+    def _span(self, window: Window) -> tuple[int, tuple[int, ...], Window]:
+        """Return how many values lie before the least part that holds a window, its shape, and where the window is."""
+        skipped, behind, shape, inner = 0, self.size, list(self.shape), list(window)
+        for axis in range(self.ndim) if self._order == "C" else reversed(range(self.ndim)):
+            one = window[axis]
+            behind //= self.shape[axis]
+            skipped += one.start * behind
+            shape[axis] = one.stop - one.start
+            inner[axis] = slice(0, shape[axis])
+            if shape[axis] > 1:  # what lies between its entries is in it
+                break
+        return skipped, tuple(shape), tuple(inner)
 
 
 class LoadedArray(LazyArray):
@@ -115,9 +138,38 @@ class LoadedArray(LazyArray):
     """
 
     def __init__(self, data: NDArray[Any]) -> None:
-        super().__init__(data.shape, data.dtype)
+        super().__init__(data.shape, data.dtype, rows_of(data.shape, data.itemsize))
         self._data = data
 
     def read(self, window: Window) -> NDArray[Any]:
         part: NDArray[Any] = self._data[window]
         return part
+
+
+def rows_of(shape: Sequence[int], itemsize: int, order: Literal["C", "F"] = "C") -> tuple[int, ...]:
+    """Return the shape of pieces of an array of which any part can be read.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    itemsize : int
+        Bytes of a value.
+    order : {"C", "F"}
+        Whether the last or the first axis is the one whose values follow each other.
+
+    Returns
+    -------
+    tuple of int
+        One entry of the axis that varies slowest, or as many of its rows, a power of two, as take 1 MB.
+    """
+    chunks = [1] * len(shape)
+    room = max(1, ROWS_BYTES // itemsize)
+    fast_first = range(1, len(shape))[::-1] if order == "C" else range(len(shape) - 1)
+    for axis in fast_first:
+        if shape[axis] > room:
+            chunks[axis] = 1 << (room.bit_length() - 1)
+            break
+        chunks[axis] = shape[axis]
+        room //= max(1, shape[axis])
+    return tuple(chunks)

@@ -1,0 +1,143 @@
+"""Work on blocks in threads of this process, with few results waiting at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from klevels.lazy import LazyArray
+from klevels.memory import Window
+from klevels.workers import Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+
+def on_threads(
+    work: Callable[[int], T], merge: Callable[[T, T], T], numbers: Sequence[int], n_total: int, workers: Workers
+) -> T | None:
+    """Work on blocks, and merge the results in their order.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a block's number, returns its result.
+    merge : callable
+        Takes two results, that of the earlier blocks first.
+    numbers : sequence of int
+        The blocks.
+    n_total : int
+        How many there are, those included that are done already.
+    workers : Workers
+        How many threads, and whom to tell.
+
+    Returns
+    -------
+    object or None
+        None if there is no block.
+    """
+    merged: list[T] = []
+    n_done = n_total - len(numbers)
+    for found in _results(work, numbers, workers.n_at_once):
+        merged[:] = [merge(merged[0], found)] if merged else [found]
+        n_done += 1
+        if workers.progress is not None:
+            workers.progress(n_done, n_total)
+    return merged[0] if merged else None
+
+
+def _results(work: Callable[[Any], T], items: Iterable[Any], n_threads: int) -> Iterable[T]:
+    """Give results in the order of the items; twice as many as threads are begun or waiting, no more."""
+    from concurrent.futures import ThreadPoolExecutor  # loads logging: an import of klevels stays light
+
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 2 * n_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class Chunks:
+    """Blocks of any lengths, numbered with the last axis fastest.
+
+    Parameters
+    ----------
+    chunks : tuple of tuple of int
+        The lengths of the blocks along each axis.
+    """
+
+    def __init__(self, chunks: tuple[tuple[int, ...], ...]) -> None:
+        self._starts = [np.concatenate(([0], np.cumsum(lengths))).tolist() for lengths in chunks]
+        self.counts = tuple(len(lengths) for lengths in chunks)
+        self.n_blocks = math.prod(self.counts)
+
+    def place(self, number: int) -> tuple[int, ...]:
+        """Return where a block is, counted in blocks.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+
+        Returns
+        -------
+        tuple of int
+            One for each axis.
+        """
+        place = []
+        for n in reversed(self.counts):
+            number, index = divmod(number, n)
+            place.append(index)
+        return tuple(reversed(place))
+
+    def window(self, number: int) -> Window:
+        """Return which part of the array a block is.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+
+        Returns
+        -------
+        tuple of slice
+            One for each axis.
+        """
+        return tuple(slice(s[i], s[i + 1]) for s, i in zip(self._starts, self.place(number), strict=True))
+
+
+class Work:
+    """Read a block, and work on it; a class, so that it can be pickled.
+
+    Parameters
+    ----------
+    part : callable
+        Takes the block's number and window, and a block of each array.
+    arrays : sequence of LazyArray or None
+        What is read.
+    chunks : Chunks
+        The blocks.
+    """
+
+    def __init__(self, part: Callable[..., Any], arrays: Sequence[LazyArray | None], chunks: Chunks) -> None:
+        self._part = part
+        self._arrays = arrays
+        self._chunks = chunks
+
+    def __call__(self, number: int) -> Any:
+        window = self._chunks.window(number)
+        blocks = [None if one is None else one.read(window[: one.ndim]) for one in self._arrays]
+        return self._part(number, window, *blocks)
