@@ -120,7 +120,8 @@ def segment_to(
         partial.save({"begun": True})
         n_spatial = len(image.axes.replace("c", ""))
         shards = tuple(np.lcm.reduce([s.shards[:n_spatial] for s in sinks]).tolist())
-        passes = len(cutting.passes_over(image, recipe, has_outputs=True))
+        knows_model = "model" in partial.state  # of an interrupted run: nothing is counted again then
+        passes = 1 if knows_model else len(cutting.passes_over(image, recipe, has_outputs=True))
         source, inside = cutting.in_blocks(image, mask, workers, shards=shards, passes=passes)
         inside = visible(source, inside)
         partial.cut(blocks_of(source.data))
@@ -209,6 +210,15 @@ def write(
         If `path` exists and `overwrite` is False.
     WriteError
         If `path` cannot be written; DiskError if the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(f"{folder}/steps.ome.zarr", np.arange(6, dtype=np.uint8).reshape(2, 3))
+    ...     io.read(f"{folder}/steps.ome.zarr").data
+    array([[0, 1, 2],
+           [3, 4, 5]], dtype=uint8)
     """
     output = Path(path)
     whole = image if isinstance(image, Image) else as_image(image)

@@ -212,7 +212,7 @@ def _segment(
         if running.dry_run:
             from klevels.plans import plan_run
 
-            show.plan(plan_run(image, recipe, given.images, workers), json=json)
+            show.plan(plan_run(image, recipe, (given.output, given.paint), workers), json=json)
             return
 
         def record(result: Segmentation) -> dict[str, Any]:

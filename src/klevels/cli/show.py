@@ -49,6 +49,7 @@ def plan(planned: Plan, *, json: bool) -> None:
     kept = f", {planned.n_kept:,} blocks kept from the first to the next" if planned.n_kept else ""
     print(f"image    {size}, {where}")
     print(f"passes   {len(planned.passes)}: {', '.join(planned.passes)}{kept}")
+    print(f"reading  each voxel {planned.n_reads:.3g} times, on the average")
     print(f"workers  {planned.n_workers}")
     print(f"memory   {_size(planned.memory_bytes)} at most on one machine")
     print(f"output   {_size(planned.output_bytes)} before compression")
