@@ -536,7 +536,7 @@ def test_a_plan_reads_a_block_and_writes_nothing(
     tokens = [PLANNED[verb][0], *model, store, *PLANNED[verb][1:], "--dry-run"]
     people = run(*tokens)
     assert (people.code, people.err) == (0, "")
-    assert len(people.out.splitlines()) == 6
+    assert len(people.out.splitlines()) == 7
     planned = run(*tokens, "--json").json
     assert (planned["shape"], planned["dtype"], planned["in_memory"]) == (list(SHAPE), "uint16", False)
     assert planned["n_blocks"] > 1
