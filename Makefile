@@ -53,7 +53,7 @@ wheel:
 
 .venv-lint/ready: $(SOURCES)
 	$(PYTHON) -m venv .venv-lint
-	.venv-lint/bin/python $(PIP) --editable ".[lint,samples]"
+	.venv-lint/bin/python $(PIP) --editable ".[lint,all]"
 	touch $@
 
 .venv-bench/ready: $(SOURCES)
