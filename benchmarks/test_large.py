@@ -158,7 +158,7 @@ class TestCluster:
         def run(n_workers: int) -> None:
             labels = folder / f"labels-{n_workers}.tif"
             with distributed.LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, memory_limit="3GiB", dashboard_address=None,
+                n_workers=n_workers, threads_per_worker=1, memory_limit="3GiB", dashboard_address=":0",
             ) as cluster:  # fmt: skip
                 command = [SCRIPT, "segment", *given, "-k", str(K), "-o", str(labels), "--overwrite"]
                 command += ["--scheduler", cluster.scheduler_address]

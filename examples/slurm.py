@@ -49,7 +49,7 @@ def cluster_of(asked: argparse.Namespace) -> Any:
     if asked.local:
         from distributed import LocalCluster
 
-        return LocalCluster(n_workers=asked.local, threads_per_worker=1, dashboard_address=None)
+        return LocalCluster(n_workers=asked.local, threads_per_worker=1, dashboard_address=":0")
     from dask_jobqueue import SLURMCluster
 
     cluster = SLURMCluster(
