@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 import klevels
 from commands import files
 from klevels import io, runs
+from klevels.copying import as_labels, copy, write
 from klevels.errors import DataError, OutputExistsError, ParameterError, ReadError
 from klevels.image import Image
 from klevels.io import is_streamed
 from klevels.lazy import LazyArray, Window
 from klevels.recipe import Recipe
-from klevels.runs import Outputs, as_labels, copy, segment_to, write
+from klevels.runs import Outputs, segment_to
 from klevels.workers import Workers
 
 SHAPE = (6, 21, 17)

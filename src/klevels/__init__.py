@@ -37,13 +37,13 @@ from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
+    from klevels.copying import write
     from klevels.counting import histogram
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
-    from klevels.runs import write
 
 __all__ = [
     "ColorTable",
@@ -98,7 +98,7 @@ _HOMES = {
     "read": "io",
     "segment": "pipeline",
     "threshold_kmeans": "estimators",
-    "write": "runs",
+    "write": "copying",
 }
 """Where names live that are loaded when they are first used."""
 

@@ -14,8 +14,9 @@ from klevels.core.colors import ColorTable
 from klevels.core.count import histogram as count_array
 from klevels.core.histogram import Histogram
 from klevels.errors import DataError, ParameterError
+from klevels.foreign import is_xarray, lazy_of
 from klevels.image import Image
-from klevels.lazy import ComputedArray, is_lazy
+from klevels.lazy import ComputedArray
 from klevels.sources import as_gray_image, color_channels, visible
 from klevels.workers import Workers
 
@@ -66,7 +67,8 @@ def histogram(
     """
     if nan not in ("error", "ignore"):
         raise ParameterError(f"nan is {nan!r}; use 'error' or 'ignore'")
-    if not isinstance(image, Image) and not isinstance(mask, Image) and not is_lazy(image) and client is None:
+    is_plain = not isinstance(image, Image) and not is_xarray(image) and lazy_of(image) is None
+    if is_plain and not isinstance(mask, Image) and client is None:
         return count_array(image, mask=mask, nan=nan, threads=threads)
     return count_gray(as_gray_image(image), as_mask(mask), nan, Workers(threads, client, memory))
 

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels import cutting, engine, io
-from klevels.blocks import as_blocks, blocks_of, for_each, reduce_blocks
+from klevels import cutting, engine
+from klevels.blocks import blocks_of, reduce_blocks
+from klevels.copying import finish, record_text, write_block
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
-from klevels.errors import DataError
-from klevels.files import StrPath, check_output, naming_output
+from klevels.files import naming_output
 from klevels.image import Image
-from klevels.io.raw_sink import layout_of
 from klevels.io.sinks import Sink, create, open_sink
-from klevels.io.zarr_sink import ZarrSink
 from klevels.lazy import Window
 from klevels.partial import Partial, mark
 from klevels.pipeline import as_label_image, counts_labels, find_classes
 from klevels.recipe import Recipe, Segmentation, model_from_dict
-from klevels.sources import as_image, has_alpha, visible, voxels_of
+from klevels.sources import has_alpha, visible, voxels_of
 from klevels.workers import Workers
 
 Step = Callable[[str], None]
@@ -138,7 +133,7 @@ def segment_to(
         for path, write_other in outputs.others.items():
             write_other(result, made[path])
         common = record(result)
-        texts = {path: _record_text(path, blanks.get(path), common) for path in made}
+        texts = {path: record_text(path, blanks.get(path), common) for path in made}
         partial.complete(made, texts, {"model": model.to_dict()})
         partial.publish(made, overwrite=overwrite)
         return result
@@ -173,165 +168,6 @@ def blank_outputs(image: Image, recipe: Recipe, outputs: Outputs) -> dict[Path, 
     return blanks
 
 
-def write(
-    path: StrPath,
-    image: Image | NDArray[Any],
-    *,
-    overwrite: bool = False,
-    threads: int | None = None,
-    memory: int | None = None,
-    client: Any = None,
-) -> None:
-    """Write an image, or leave what is at `path` untouched.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The output; its suffix chooses the format: .tif or .tiff, .png (2-D, 8 or 16 bits), .npy (no color), .npz,
-        .ome.zarr or .zarr (with a pyramid), .nrrd or .raw. All but PNG, NPY and raw keep the size of the voxels; TIFF
-        and PNG keep the color profile.
-    image : Image or array
-        A plain array is taken as "yx" if it is 2-D and as "zyx" if it is 3-D. What is not in memory is written block by
-        block, to TIFF, OME-Zarr, NRRD or raw.
-    overwrite : bool, default False
-        Replace an output that exists.
-    threads : int, optional
-        How many threads to use for what is not in memory; all processors by default.
-    memory : int, optional
-        What its blocks may take, in bytes; half of what is free by default.
-    client : distributed.Client, optional
-        The dask cluster that does the work.
-
-    Raises
-    ------
-    ParameterError
-        If no format has this suffix, or the format cannot hold this image.
-    OutputExistsError
-        If `path` exists and `overwrite` is False.
-    WriteError
-        If `path` cannot be written; DiskError if the disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(f"{folder}/steps.ome.zarr", np.arange(6, dtype=np.uint8).reshape(2, 3))
-    ...     io.read(f"{folder}/steps.ome.zarr").data
-    array([[0, 1, 2],
-           [3, 4, 5]], dtype=uint8)
-    """
-    output = Path(path)
-    whole = image if isinstance(image, Image) else as_image(image)
-    if not io.is_streamed(output, whole) and client is None:
-        io.write(output, whole.loaded(), overwrite=overwrite)
-        return
-    check_output(output, overwrite=overwrite, suffixes=io.OUTPUT_SUFFIXES)
-    copy(output, whole, Workers(threads, client, memory), fingerprint=None, overwrite=overwrite)
-
-
-def copy(
-    output: Path,
-    image: Image,
-    workers: Workers,
-    *,
-    fingerprint: Mapping[str, Any] | None,
-    record: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-) -> None:
-    """Write an image block by block.
-
-    Parameters
-    ----------
-    output : Path
-        Of a format that can be written so.
-    image : Image
-        In memory or not.
-    workers : Workers
-        Who does it.
-    fingerprint : mapping or None
-        What must be the same for the run to be resumed; None where it cannot be, and so nothing is left of it.
-    record : mapping, optional
-        What lies beside the output, ready for JSON.
-    resume : bool
-        Whether to go on where an interrupted run ended.
-    overwrite : bool
-        Whether the output, and what an interrupted run left, are replaced.
-    """
-    is_kept = fingerprint is not None
-    partial = Partial(output, fingerprint or {}, resume=resume, overwrite=overwrite or not is_kept)
-    with partial.kept_if_resumable() if is_kept else _removed(partial):
-        made = partial.parts([output])
-        if partial.is_complete:
-            partial.publish(made, overwrite=overwrite)
-            return
-        opening = open_sink if partial.is_resumed else create
-        with naming_output(output):
-            sink = opening(output, image, made[output])
-        partial.save({"begun": True})
-        data = as_blocks(image.data, cutting.grid_of(image, workers, sink.shards))
-        partial.cut(blocks_of(data))
-        reduce_blocks(_Store(sink, output, partial.path), _nothing, (data,), workers, done=partial.done())
-        finish(output, sink, workers)
-        texts = {} if record is None else {output: _record_text(output, image, record)}
-        partial.complete(made, texts, {})
-        partial.publish(made, overwrite=overwrite)
-
-
-@contextmanager
-def _removed(partial: Partial) -> Iterator[None]:
-    """Leave nothing after any error."""
-    try:
-        yield
-    except BaseException:
-        partial.remove()
-        raise
-
-
-def as_labels(image: Image) -> Image:
-    """Return an image that is known to hold labels, so that no pyramid mixes them.
-
-    Parameters
-    ----------
-    image : Image
-        Integers.
-
-    Returns
-    -------
-    Image
-        With colors for as many classes as an 8-bit label has, or none beyond.
-
-    Raises
-    ------
-    DataError
-        If the values are no integers, or there are channels.
-    """
-    if image.dtype.kind not in "biu" or "c" in image.axes:
-        raise DataError(
-            f"the image is of dtype {image.dtype} and axes {image.axes}; labels are integers, without channels"
-        )
-    return replace(image, meta={**image.meta, "label_colors": ()})
-
-
-def finish(output: Path, sink: Sink, workers: Workers) -> None:
-    """Complete an output all of whose blocks are written.
-
-    Parameters
-    ----------
-    output : Path
-        The name that it will have.
-    sink : Sink
-        The output; the coarser levels of a pyramid are made where the blocks were.
-    workers : Workers
-        Who does it.
-    """
-    with naming_output(output):
-        if isinstance(sink, ZarrSink):
-            for level in range(2, sink.n_levels):
-                for_each(partial_of(sink.reduce, level), sink.windows(level), workers)
-        sink.finish()
-
-
 class _LabelPart:
     """Label a block and write it; a class, so that it can be pickled."""
 
@@ -354,34 +190,13 @@ class _LabelPart:
         labels = engine.label_block(self._model, block, mask)
         for path, sink, painted in self._sinks:
             with naming_output(path):
-                _write(sink, window[: labels.ndim], labels if painted is None else self._model.paint(labels, painted))
+                write_block(
+                    sink, window[: labels.ndim], labels if painted is None else self._model.paint(labels, painted)
+                )
         counts = engine.counts_in(labels, self._model.n_classes, threads=1) if self._has_counts else None
         with naming_output(self._sinks[0][0]):
             mark(self._folder, number, None if counts is None else counts.tolist())
         return counts
-
-
-class _Store:
-    """Write a block; a class, so that it can be pickled."""
-
-    def __init__(self, sink: Sink, path: Path, folder: Path) -> None:
-        self._sink = sink
-        self._path = path
-        self._folder = folder
-
-    def __call__(self, number: int, window: Window, block: NDArray[Any]) -> None:
-        with naming_output(self._path):
-            _write(self._sink, window[: block.ndim], block)
-            mark(self._folder, number, None)
-
-
-def _write(sink: Sink, window: Window, block: NDArray[Any]) -> None:
-    channels = block.shape[len(window) :]
-    sink.write((*window, *(slice(0, n) for n in channels)), block)
-
-
-def _nothing(one: None, other: None) -> None:
-    del one, other
 
 
 def _find_or_remember(
@@ -451,12 +266,6 @@ def _sinks(blanks: Mapping[Path, Image], made: Mapping[Path, Path], *, is_new: b
         with naming_output(path):
             sinks.append(opening(path, blank, made[path]))
     return sinks
-
-
-def _record_text(path: Path, image: Image | None, record: Mapping[str, Any]) -> str:
-    """Return the record of an output; that of a raw file, which says nothing of itself, has its layout, too."""
-    told = {} if image is None or path.suffix.lower() != ".raw" else {"layout": layout_of(image)}
-    return json.dumps({**record, **told}, indent=2, allow_nan=False) + "\n"
 
 
 def _blank(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:

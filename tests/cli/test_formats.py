@@ -19,7 +19,7 @@ import zarr
 
 from commands import Run, check_refused
 from dicom_files import write_series
-from klevels import io, runs
+from klevels import copying, io
 from klevels.image import Image
 from klevels.io import read
 
@@ -43,7 +43,7 @@ def write_slices(folder: Path, values: np.ndarray) -> Tokens:
 
 
 def write_ome_zarr(folder: Path, values: np.ndarray) -> Tokens:
-    runs.write(folder / "scan.ome.zarr", Image(values, "zyx", SPACING, "µm"))
+    copying.write(folder / "scan.ome.zarr", Image(values, "zyx", SPACING, "µm"))
     return [folder / "scan.ome.zarr"]
 
 
@@ -322,7 +322,7 @@ def test_a_mask_in_a_file(run: Run, tmp_path: Path, lazily: Callable[[], None], 
         with h5py.File(tmp_path / "mask.h5", "w") as file:
             file.create_dataset("m", data=mask, chunks=(2, 5, 5))
     else:
-        runs.write(tmp_path / name, Image(mask, "zyx"))
+        copying.write(tmp_path / name, Image(mask, "zyx"))
     given = f"{tmp_path}/{name}"
     whole = done(run, "segment", *scan, "-k", 3, "--mask", given, "-o", tmp_path / "whole.tif")
     counted = done(run, "histogram", *scan, "--mask", given)

@@ -17,26 +17,26 @@ TIMEOUT = "10s"
 
 
 def on_cluster(
-    work: Callable[[int], Any],
+    work: Callable[[Any], Any],
     merge: Callable[[Any, Any], Any],
-    numbers: Sequence[int],
+    items: Sequence[Any],
     client: Any,
     tell: Callable[[int], None] | None = None,
 ) -> Any:
-    """Work on some blocks where the workers are, and merge the results there.
+    """Work on some items, such as the numbers of blocks, where the workers are, and merge the results there.
 
     Parameters
     ----------
     work : callable
-        Takes a block's number. It can be pickled.
+        Takes an item. It can be pickled.
     merge : callable
-        Takes two results, that of the earlier blocks first.
-    numbers : sequence of int
-        The blocks, at least one.
+        Takes two results, that of the earlier items first.
+    items : sequence
+        At least one.
     client : distributed.Client
         The cluster.
     tell : callable, optional
-        Called with how many blocks are done.
+        Called with how many items are done.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def on_cluster(
         # What all blocks need is a task's result, not data of this process: a worker that joins later, or takes the
         # place of one that was lost, gets it from the others or makes it again.
         shared = client.submit(_same, work, pure=False)
-        results = client.map(_do, numbers, work=shared, pure=False)
+        results = client.map(_do, items, work=shared, pure=False)
         if tell is not None:
             _tell_of_each(results, tell)
         fold = Fold(merge)
@@ -143,7 +143,7 @@ def minding(client: Any) -> Iterator[None]:
             f"{address}: too many workers were lost over one block (the last was {error.last_worker.address}); "
             f"give them more memory or smaller blocks (--memory), then try again with --resume"
         ) from error
-    except Exception as error:
+    except Exception as error:  # a client whose scheduler is gone raises half a dozen kinds
         if client.status == "running" and not isinstance(error, CancelledError):
             raise
         raise SchedulerError(
@@ -179,12 +179,12 @@ def _tell_of_each(results: Sequence[Any], tell: Callable[[int], None]) -> None:
         one.add_done_callback(count)
 
 
-def _same(work: Callable[[int], Any]) -> Callable[[int], Any]:
+def _same(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return work
 
 
-def _do(number: int, work: Callable[[int], Any]) -> Any:
-    return work(number)
+def _do(item: Any, work: Callable[[Any], Any]) -> Any:
+    return work(item)
 
 
 def _version() -> str:

@@ -79,7 +79,9 @@ def tasks_of(
     ]
 
 
-def run_tasks(tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Workers, n_before: int, n_total: int) -> Any:
+def run_tasks(
+    tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Workers, tell: Callable[[int], None] | None
+) -> Any:
     """Merge the results of delayed work, neighbors first, until one is left; and wait for it.
 
     Parameters
@@ -90,8 +92,8 @@ def run_tasks(tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Worke
         Takes two results, that of the earlier blocks first.
     workers : Workers
         Who does it.
-    n_before, n_total : int
-        How many blocks are done, and how many there are.
+    tell : callable or None
+        Called with how many blocks are done, where threads of this process do it.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def run_tasks(tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Worke
     while len(tasks) > 1:
         tasks = [join(*tasks[i : i + FAN_IN]) for i in range(0, len(tasks), FAN_IN)]
     if workers.client is None:
-        with _counting(workers, n_before, n_total):
+        with _counting(tell):
             return tasks[0].compute(scheduler="threads", num_workers=workers.n_at_once)
     with minding(workers.client):
         future = workers.client.compute(tasks[0])
@@ -115,21 +117,20 @@ def run_tasks(tasks: list[Any], merge: Callable[[Any, Any], Any], workers: Worke
 
 
 @contextmanager
-def _counting(workers: Workers, n_before: int, n_total: int) -> Iterator[None]:
+def _counting(tell: Callable[[int], None] | None) -> Iterator[None]:
     """Tell of each block as it is done."""
     from dask.callbacks import Callback
 
-    report = workers.progress
-    if report is None:
+    if tell is None:
         yield
         return
-    n_done = n_before
+    n_done = 0
 
     def count(key: Any, *_: Any) -> None:
         nonlocal n_done
         if str(key).startswith(KEY):
             n_done += 1
-            report(min(n_done, n_total), n_total)
+            tell(n_done)
 
     with Callback(posttask=count):
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
@@ -116,26 +117,26 @@ def reduce_blocks(
     first = arrays[0]
     is_lazy = isinstance(first, LazyArray)
     chunks = Chunks(blocks_of(first))
-    numbers = [number for number in range(chunks.n_blocks) if number not in done]
+    n_blocks, n_done = chunks.n_blocks, len(done)
+    numbers = (number for number in range(n_blocks) if number not in done)
     work = Work(part, arrays, chunks)
     if workers.client is None and is_lazy:
-        return on_threads(work, merge, numbers, chunks.n_blocks, workers)
+        return on_threads(work, merge, numbers, _teller(workers, n_done, n_blocks), workers.n_at_once)
     from klevels.blocks.cluster import on_cluster
     from klevels.blocks.graphs import graph_of, run_tasks, tasks_of
 
     graphs = [] if is_lazy else [None if a is None else graph_of(a) for a in arrays]
     merged: T | None = None
-    for start in range(0, len(numbers), BATCH):
-        batch = numbers[start : start + BATCH]
-        n_before = chunks.n_blocks - len(numbers) + start
+    while batch := list(itertools.islice(numbers, BATCH)):
+        tell = _teller(workers, n_done, n_blocks)
         if is_lazy:
-            found = on_cluster(work, merge, batch, workers.client, _teller(workers, n_before, chunks.n_blocks))
+            found = on_cluster(work, merge, batch, workers.client, tell)
         else:
-            tasks = tasks_of(part, arrays, graphs, chunks, batch)
-            found = run_tasks(tasks, merge, workers, n_before, chunks.n_blocks)
+            found = run_tasks(tasks_of(part, arrays, graphs, chunks, batch), merge, workers, tell)
         merged = found if merged is None else merge(merged, found)
-    if workers.progress is not None:
-        workers.progress(chunks.n_blocks, chunks.n_blocks)
+        n_done += len(batch)
+        if workers.progress is not None:
+            workers.progress(n_done, n_blocks)
     return merged
 
 
@@ -144,7 +145,7 @@ def _teller(workers: Workers, n_before: int, n_total: int) -> Callable[[int], No
     return None if report is None else lambda n_done: report(n_before + n_done, n_total)
 
 
-def for_each(function: Callable[[Any], object], items: Sequence[Any], workers: Workers) -> None:
+def for_each(function: Callable[[Any], None], items: Sequence[Any], workers: Workers) -> None:
     """Do something for each of some items, which needs no block.
 
     Parameters
@@ -156,15 +157,13 @@ def for_each(function: Callable[[Any], object], items: Sequence[Any], workers: W
     workers : Workers
         Who does it.
     """
-    work = _Each(function, items)
-    numbers = range(len(items))
     if workers.client is None:
-        on_threads(work, _first, numbers, len(items), Workers(workers.threads))
+        on_threads(function, _nothing, items, None, workers.n_at_once)
         return
     from klevels.blocks.cluster import on_cluster
 
     for start in range(0, len(items), BATCH):
-        on_cluster(work, _first, numbers[start : start + BATCH], workers.client)
+        on_cluster(function, _nothing, items[start : start + BATCH], workers.client)
 
 
 def as_blocks(data: Any, grid: Grid) -> Any:
@@ -236,18 +235,7 @@ def blocks_of(data: Any) -> tuple[tuple[int, ...], ...]:
     return found
 
 
-class _Each:
-    """Do something for an item, given its number; a class, so that it can be pickled."""
-
-    def __init__(self, function: Callable[[Any], object], items: Sequence[Any]) -> None:
-        self._function = function
-        self._items = items
-
-    def __call__(self, number: int) -> None:
-        self._function(self._items[number])
-
-
-def _first(one: None, other: None) -> None:
+def _nothing(one: None, other: None) -> None:
     del one, other
 
 

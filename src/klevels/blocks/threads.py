@@ -11,7 +11,6 @@ import numpy as np
 
 from klevels.lazy import LazyArray
 from klevels.memory import Window
-from klevels.workers import Workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -20,35 +19,37 @@ T = TypeVar("T")
 
 
 def on_threads(
-    work: Callable[[int], T], merge: Callable[[T, T], T], numbers: Sequence[int], n_total: int, workers: Workers
+    work: Callable[[Any], T],
+    merge: Callable[[T, T], T],
+    items: Iterable[Any],
+    tell: Callable[[int], None] | None,
+    n_threads: int,
 ) -> T | None:
-    """Work on blocks, and merge the results in their order.
+    """Work on items, such as the numbers of blocks, and merge the results in their order.
 
     Parameters
     ----------
     work : callable
-        Takes a block's number, returns its result.
+        Takes an item, returns its result.
     merge : callable
-        Takes two results, that of the earlier blocks first.
-    numbers : sequence of int
-        The blocks.
-    n_total : int
-        How many there are, those included that are done already.
-    workers : Workers
-        How many threads, and whom to tell.
+        Takes two results, that of the earlier items first.
+    items : iterable
+        What is worked on.
+    tell : callable or None
+        Called with how many items are done.
+    n_threads : int
+        How many threads.
 
     Returns
     -------
     object or None
-        None if there is no block.
+        None if there is no item.
     """
     merged: list[T] = []
-    n_done = n_total - len(numbers)
-    for found in _results(work, numbers, workers.n_at_once):
+    for n_done, found in enumerate(_results(work, items, n_threads), start=1):
         merged[:] = [merge(merged[0], found)] if merged else [found]
-        n_done += 1
-        if workers.progress is not None:
-            workers.progress(n_done, n_total)
+        if tell is not None:
+            tell(n_done)
     return merged[0] if merged else None
 
 

@@ -10,7 +10,9 @@ from cyclopts import App, Parameter
 from klevels.cli.options import (
     K_OPTION,
     LABELS_OPTION,
+    PLANNED,
     READING,
+    RESUMABLE,
     RUNNING,
     Channels,
     Figure,
@@ -22,9 +24,11 @@ from klevels.cli.options import (
     Normalize,
     Overwrite,
     Paint,
+    Planned,
     QualityOption,
     Reading,
     RecipeFile,
+    Resumable,
     Running,
     Scan,
     Seed,
@@ -90,7 +94,7 @@ def histogram(
     overwrite: Overwrite = False,
     threads: Threads = None,
     reading: Reading = READING,
-    running: Running = RUNNING,
+    running: Planned = PLANNED,
 ) -> None:
     """Count how often each gray level occurs; histograms of parts add up to that of the whole."""
     from klevels.cli import verbs
@@ -139,7 +143,7 @@ def segment(
     overwrite: Overwrite = False,
     threads: Threads = None,
     reading: Reading = READING,
-    running: Running = RUNNING,
+    running: Resumable = RESUMABLE,
 ) -> None:
     """Segment an image or a volume into k classes: of gray exactly, of several channels by a search.
 
@@ -243,7 +247,7 @@ def apply(
     overwrite: Overwrite = False,
     threads: Threads = None,
     reading: Reading = READING,
-    running: Running = RUNNING,
+    running: Resumable = RESUMABLE,
 ) -> None:
     """Label another scan with a model fitted before."""
     from klevels.cli import segments
@@ -358,7 +362,7 @@ def sweep(
     overwrite: Overwrite = False,
     threads: Threads = None,
     reading: Reading = READING,
-    running: Running = RUNNING,
+    running: Planned = PLANNED,
 ) -> None:
     """Show what every number of classes costs and explains; advice, not a decision."""
     from klevels.cli import verbs
@@ -401,7 +405,7 @@ def convert(
     overwrite: Overwrite = False,
     threads: Threads = None,
     reading: Reading = READING,
-    running: Running = RUNNING,
+    running: Resumable = RESUMABLE,
 ) -> None:
     """Copy an image to another format, block by block; an OME-Zarr gets a pyramid."""
     from klevels.cli import verbs

@@ -155,20 +155,11 @@ class Running:
 
     memory: Annotated[
         str | None,
-        Parameter(
-            name="--memory",
-            help="What blocks may take, such as 8GB; less than 1 GB by default.",
-        ),
+        Parameter(name="--memory", help="What blocks may take, such as 8GB; less than 1 GB by default."),
     ] = None
     scheduler: Annotated[
         str | None, Parameter(name="--scheduler", help="Of a dask cluster, such as tcp://host:8786.")
     ] = None
-    dry_run: Annotated[
-        bool, Parameter(name="--dry-run", negative=(), help="Say what it will cost, and do nothing.")
-    ] = False
-    resume: Annotated[bool, Parameter(name="--resume", negative=(), help="Go on where an interrupted run ended.")] = (
-        False
-    )
 
     @property
     def lazy(self) -> bool | None:
@@ -180,8 +171,30 @@ class Running:
         return path if self.scheduler is None else path.absolute()
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Planned(Running):
+    """The same, for work that can be planned."""
+
+    dry_run: Annotated[
+        bool, Parameter(name="--dry-run", negative=(), help="Say what it will cost, and do nothing.")
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Resumable(Planned):
+    """The same, for work that can be resumed, too."""
+
+    resume: Annotated[bool, Parameter(name="--resume", negative=(), help="Go on where an interrupted run ended.")] = (
+        False
+    )
+
+
 READING = Reading()
 RUNNING = Running()
+PLANNED = Planned()
+RESUMABLE = Resumable()
 
 
 def _split(texts: Sequence[str]) -> list[str]:

@@ -120,18 +120,27 @@ def _posterize_one(
             poster = run(image, recipe=recipe, threads=threads, progress=stage)
         stage("writing")
         files: dict[Path, Writer] = {}
-        if output is not None and io.is_streamed(output, poster.image):
-            from klevels.runs import copy
-
-            copy(output, poster.image, Workers(threads), fingerprint=None, record=record(poster), overwrite=overwrite)
-        elif output is not None:
-            files[output] = image_writer(output, poster.image)
         if figure is not None:
             from klevels import figures
 
             files[figure] = figure_writer(figure, figures.poster(poster))
         files |= _palette_files(poster.palette, swatches, save_palette)
-        outputs.write_recorded(files, lambda: record(poster))
+        if output is not None and io.is_streamed(output, poster.image):
+            from klevels.copying import copy
+
+            copy(
+                output,
+                poster.image,
+                Workers(threads),
+                fingerprint=None,
+                record=record(poster),
+                others=files,
+                overwrite=overwrite,
+            )
+        else:
+            if output is not None:
+                files = {output: image_writer(output, poster.image), **files}
+            outputs.write_recorded(files, lambda: record(poster))
     show.poster(poster, json=json)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from klevels import io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_mask, load_model, load_scan, naming, parse_noise, present
-from klevels.cli.options import READING, Reading, Running
+from klevels.cli.options import READING, Reading, Resumable, Running
 from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer, json_writer
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
@@ -54,7 +54,7 @@ def segment(
     overwrite: bool,
     threads: int | None,
     reading: Reading,
-    running: Running,
+    running: Resumable,
 ) -> None:
     if recipe is None:
         if k is None:
@@ -95,7 +95,7 @@ def apply(
     overwrite: bool,
     threads: int | None,
     reading: Reading,
-    running: Running,
+    running: Resumable,
 ) -> None:
     fitted = load_model(model)
     asked = Recipe(
@@ -132,8 +132,6 @@ def fit(
     if not paths:
         raise ParameterError("there is no input; give at least one image, or histograms (.npz)")
     paths = [running.place(path) for path in paths]
-    if running.dry_run:
-        raise ParameterError("--dry-run plans one scan; use klevels histogram IN --dry-run for each")
     asked = Recipe(
         k=k,
         noise=parse_noise(noise),
@@ -192,7 +190,7 @@ class Given:
 
 
 def _segment(
-    given: Given, recipe: Recipe, running: Running, *, json: bool, overwrite: bool, threads: int | None
+    given: Given, recipe: Recipe, running: Resumable, *, json: bool, overwrite: bool, threads: int | None
 ) -> None:
     paths = given.paths
     if len(paths) > 1 and (recipe.noise is not None or isinstance(recipe.model, Levels)):
@@ -245,7 +243,7 @@ def _stream(
     recipe: Recipe,
     workers: Workers,
     record: Callable[[Segmentation], dict[str, Any]],
-    running: Running,
+    running: Resumable,
     stage: Stages,
     *,
     overwrite: bool,

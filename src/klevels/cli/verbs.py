@@ -12,7 +12,7 @@ from typing import Any, Literal
 from klevels import io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_image, load_mask, load_scan, naming, parse_noise, present
-from klevels.cli.options import Reading, Running
+from klevels.cli.options import Planned, Reading, Resumable, Running
 from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer
 from klevels.cli.pools import is_histogram
 from klevels.cli.progress import Stages
@@ -58,7 +58,7 @@ def histogram(
     overwrite: bool,
     threads: int | None,
     reading: Reading,
-    running: Running,
+    running: Planned,
 ) -> None:
     from klevels.plans import plan_run  # with all that writes block by block: half of what a small scan takes
 
@@ -107,7 +107,7 @@ def sweep(
     overwrite: bool,
     threads: int | None,
     reading: Reading,
-    running: Running,
+    running: Planned,
 ) -> None:
     method = parse_noise(noise)
     from klevels.plans import plan_run  # with all that writes block by block: half of what a small scan takes
@@ -148,10 +148,10 @@ def convert(
     overwrite: bool,
     threads: int | None,
     reading: Reading,
-    running: Running,
+    running: Resumable,
 ) -> None:
+    from klevels.copying import as_labels, copy
     from klevels.plans import plan_run
-    from klevels.runs import as_labels, copy
 
     path = running.place(path)
     outputs = Outputs([path], overwrite=overwrite or (running.resume and is_complete(output)))

@@ -183,17 +183,17 @@ def _undo_filter(codec: Codec, data: Any) -> Any:
     return np.ascontiguousarray(values).view(np.uint8).reshape(-1)
 
 
-def _stored_as(codec: Codec, n_values: int, n_bytes: int) -> int:  # noqa: ARG001
+def _stored_as(codec: Codec, n_values: int, _n_bytes: int) -> int:
     """Return the size of values that a filter keeps in a dtype of its own."""
     name = codec.settings.get("astype") or codec.settings.get("dtype")
     return n_values * np.dtype(str(name)).itemsize
 
 
-def _same(codec: Codec, n_values: int, n_bytes: int) -> int:  # noqa: ARG001
+def _same(_codec: Codec, _n_values: int, n_bytes: int) -> int:
     return n_bytes
 
 
-def _with_checksum(codec: Codec, n_values: int, n_bytes: int) -> int:  # noqa: ARG001
+def _with_checksum(_codec: Codec, _n_values: int, n_bytes: int) -> int:
     return n_bytes + _N_CHECKSUM
 
 

@@ -1,6 +1,6 @@
 """Arrays that stay where they are stored until a part of them is asked for."""
 
-from klevels.lazy.base import LazyArray, is_lazy
+from klevels.lazy.base import LazyArray
 from klevels.lazy.derived import ComputedArray, CutArray, KeptArray, PickedArray, StackedArray, TransposedArray
 from klevels.lazy.scaling import ScaledArray, scaled, scaled_dtype
 from klevels.lazy.stored import Layout, LoadedArray, MappedArray, rows_of
@@ -19,7 +19,6 @@ __all__ = [
     "StackedArray",
     "TransposedArray",
     "Window",
-    "is_lazy",
     "rows_of",
     "scaled",
     "scaled_dtype",

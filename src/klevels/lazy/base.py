@@ -154,22 +154,6 @@ class LazyArray(ABC):
         return out
 
 
-def is_lazy(data: object) -> bool:
-    """Tell whether an array is read, or computed, when a part of it is asked for.
-
-    Parameters
-    ----------
-    data : object
-        Any array.
-
-    Returns
-    -------
-    bool
-        True for a `LazyArray` and a dask array, and what holds one.
-    """
-    return isinstance(data, LazyArray) or hasattr(data, "__dask_graph__")
-
-
 def _full_key(key: Any, ndim: int) -> tuple[Any, ...]:
     """Return one entry for each axis."""
     parts = key if isinstance(key, tuple) else (key,)

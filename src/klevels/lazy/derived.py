@@ -44,8 +44,7 @@ class ComputedArray(LazyArray):
         n_channels: int | None = None,
         halo: Sequence[int] | None = None,
     ) -> None:
-        first = sources[0]
-        assert first is not None
+        first: Any = sources[0]
         last = () if n_channels is None else (n_channels,)
         shape, chunks = (*first.shape[:n_spatial], *last), (*first.chunks[:n_spatial], *last)
         super().__init__(shape, dtype, chunks, first.source, first.stored_bytes)
