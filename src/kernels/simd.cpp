@@ -1,67 +1,10 @@
 // Picks, once, the best loops that this processor and its operating system run.
 #include "simd.hpp"
 
-#include <cstdlib>
-#include <cstring>
-
-#if defined(KLEVELS_X86_64) && defined(_MSC_VER)
-#include <immintrin.h>
-#include <intrin.h>
-#endif
+#include "instructions.hpp"
 
 namespace klevels {
 
-extern const Loops loops_baseline;
-
-#if defined(KLEVELS_X86_64)
-extern const Loops loops_avx2;
-extern const Loops loops_avx512;
-
-namespace {
-
-#if defined(_MSC_VER)
-bool has(int register_index, int bit, int leaf) {
-    int info[4];
-    __cpuidex(info, leaf, 0);
-    return (info[register_index] >> bit) & 1;
-}
-bool saved_by_system(unsigned long long state) {
-    return has(2, 27, 1) && (_xgetbv(0) & state) == state;
-}
-bool runs_avx2() { return saved_by_system(0x6) && has(1, 5, 7); }
-bool runs_avx512() {
-    return saved_by_system(0xe6) && has(1, 16, 7) && has(1, 17, 7) && has(1, 30, 7) && has(1, 31, 7);
-}
-#else
-bool runs_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool runs_avx512() {
-    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-
-}  // namespace
-#endif
-
-namespace {
-
-const Loops& pick() {
-    // KLEVELS_SIMD=baseline|avx2 asks for less than the best, for tests and for reproducing a report.
-    const char* wish = std::getenv("KLEVELS_SIMD");
-    const auto wished = [wish](const char* name) { return wish == nullptr || std::strcmp(wish, name) == 0; };
-#if defined(KLEVELS_X86_64)
-    if (wished("avx512") && runs_avx512()) return loops_avx512;
-    if ((wished("avx2") || wished("avx512")) && runs_avx2()) return loops_avx2;
-#endif
-    (void)wished;
-    return loops_baseline;
-}
-
-}  // namespace
-
-const Loops& loops() {
-    static const Loops& picked = pick();
-    return picked;
-}
+KLEVELS_LOOPS(Loops, loops)
 
 }  // namespace klevels

@@ -1,0 +1,1 @@
+"""The typed face of what looks at neighborhoods; the files that filters.hpp lists bind it."""
