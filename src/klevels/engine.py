@@ -139,7 +139,7 @@ def classify(
         return model.classify(data, mask=mask, table=table, threads=workers.threads)
     dtype = np.uint8 if model.n_classes <= 255 else np.uint16
     n_spatial = data.ndim - isinstance(model, Palette)
-    return map_blocks(partial(label_block, model), data, mask, dtype=dtype, n_spatial=n_spatial)
+    return map_blocks(_Labeler(model), data, mask, dtype=dtype, n_spatial=n_spatial)
 
 
 def label_block(model: Levels | Palette, block: NDArray[Any], mask: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -160,6 +160,22 @@ def label_block(model: Levels | Palette, block: NDArray[Any], mask: NDArray[Any]
         Its labels.
     """
     return model.classify(block, mask=mask, threads=1)
+
+
+class _Labeler:
+    """Label blocks, to where the labels shall be if that is known; a class, so that it can be pickled."""
+
+    def __init__(self, model: Levels | Palette) -> None:
+        self._model = model
+
+    def __call__(self, block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[Any]:
+        return label_block(self._model, block, mask)
+
+    def into(self, out: NDArray[Any], block: NDArray[Any], mask: NDArray[Any] | None) -> None:
+        if isinstance(self._model, Levels):
+            self._model.classify(block, mask=mask, out=out, threads=1)
+        else:
+            out[...] = self(block, mask)
 
 
 def squared_error(colors: Any, labels: Any, palette: Palette, workers: Workers) -> float:

@@ -202,3 +202,21 @@ def test_paint_refuses_labels_of_another_model() -> None:
     with pytest.raises(DataTypeError, match="dtype complex128"):
         levels.paint(np.array([0, 1], np.uint8), complex)
     assert _levels(np.arange(299)).paint(np.array([0, 255], np.uint8), np.int32).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_labels_go_where_they_shall_be(layout: str) -> None:
+    image = LAYOUTS[layout](_image("uint16"))
+    levels = _levels([3.0, 50.0])
+    whole = np.full((2, *image.shape), 77, np.uint8)
+    found = levels.classify(image, out=whole[1])
+    assert found.base is whole
+    np.testing.assert_array_equal(whole[1], levels.classify(image))
+    assert (whole[0] == 77).all()
+
+
+@pytest.mark.parametrize("out", [np.zeros((4, 9, 10), np.uint8), np.zeros(4 * 9 * 11, np.uint8), np.zeros((4, 9, 11))])
+def test_another_place_for_labels_is_refused(out: np.ndarray) -> None:
+    with pytest.raises(ParameterError, match="give a writable uint8 of the image's shape"):
+        _levels([3.0]).classify(_image("uint16"), out=out)
+    np.testing.assert_array_equal(out, 0)

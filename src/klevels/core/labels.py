@@ -33,7 +33,12 @@ def ignore_label(n_classes: int) -> int:
 
 
 def label_voxels(
-    image: ArrayLike, thresholds: NDArray[np.float64], *, mask: ArrayLike | None, threads: int | None
+    image: ArrayLike,
+    thresholds: NDArray[np.float64],
+    *,
+    mask: ArrayLike | None,
+    out: NDArray[Any] | None = None,
+    threads: int | None,
 ) -> NDArray[Any]:
     """Label each voxel with the number of thresholds below its gray value.
 
@@ -45,6 +50,8 @@ def label_voxels(
         In increasing order.
     mask : array_like or None
         Nonzero where a voxel counts.
+    out : ndarray, optional
+        Where to put the labels.
     threads : int or None
         How many threads to use.
 
@@ -55,7 +62,8 @@ def label_voxels(
     """
     voxels = as_voxels(image, mask)
     ignore = ignore_label(len(thresholds) + 1)
-    labels = np.empty_like(voxels.bits, dtype=np.uint8 if ignore == 255 else np.uint16, subok=False)
+    dtype = np.dtype(np.uint8 if ignore == 255 else np.uint16)
+    labels = np.empty_like(voxels.bits, dtype=dtype, subok=False) if out is None else _ordered(out, voxels, dtype)
     n_threads = count_threads(threads)
     if _by_table(voxels, len(thresholds)):
         values = voxels.values.astype(np.float64)
@@ -67,7 +75,15 @@ def label_voxels(
         _kernels.label_by_thresholds(
             voxels.bits, labels, voxels.dtype.name, voxels.swap, voxels.mask, comparable, first, ignore, n_threads
         )
-    return labels.transpose(np.argsort(voxels.order))
+    return labels.transpose(np.argsort(voxels.order)) if out is None else out
+
+
+def _ordered(out: NDArray[Any], voxels: Voxels, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return where to put labels, with its axes as the image's voxels have them."""
+    turned = out.transpose(voxels.order) if out.ndim == voxels.bits.ndim else out
+    if turned.shape != voxels.bits.shape or out.dtype != dtype or not out.flags.writeable:
+        raise ParameterError(f"out is {out.dtype} of shape {out.shape}; give a writable {dtype} of the image's shape")
+    return turned
 
 
 def paint_labels(

@@ -104,8 +104,13 @@ class Levels:
         return 1.0 - self.inertia / self.total_inertia if self.total_inertia > 0 else 1.0
 
     def classify(
-        self, image: ArrayLike, *, mask: ArrayLike | None = None, threads: int | None = None
-    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        self,
+        image: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        out: NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> NDArray[Any]:
         """Label each voxel with the number of thresholds below its gray value.
 
         Parameters
@@ -114,14 +119,17 @@ class Levels:
             Of any dtype that `histogram` takes.
         mask : array_like of bool or int, optional
             Of the image's shape: True, or nonzero, where a voxel counts.
+        out : ndarray of uint8 or uint16, optional
+            Where to put the labels, of the image's shape.
         threads : int, optional
             How many threads to use; all processors by default.
 
         Returns
         -------
         ndarray of uint8 or uint16
-            Labels 0 (darkest, or noise) to n_classes - 1 in the image's shape and memory layout; uint16 beyond 255
-            classes. Voxels outside the mask, and NaN, get the greatest number of the dtype: 255, or 65535.
+            `out` if it is given, else an array of the image's shape and memory layout. Labels are 0 (darkest, or noise)
+            to n_classes - 1; uint16 beyond 255 classes. Voxels outside the mask, and NaN, get the greatest number of
+            the dtype: 255, or 65535.
 
         Raises
         ------
@@ -129,12 +137,14 @@ class Levels:
             If the dtype has no gray levels.
         DataError
             If the image is empty, or the mask has another shape.
+        ParameterError
+            If `out` has another shape or dtype than the labels.
 
         Notes
         -----
         A value on a threshold belongs to the lower class: ``numpy.searchsorted(thresholds, value, side="left")``.
         """
-        return label_voxels(image, self.thresholds, mask=mask, threads=threads)
+        return label_voxels(image, self.thresholds, mask=mask, out=out, threads=threads)
 
     def paint(self, labels: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
         """Give each voxel its center's gray.

@@ -88,6 +88,18 @@ class LazyArray(ABC):
             If this part is missing or damaged; the message names the file and the piece.
         """
 
+    def read_into(self, window: Window, out: NDArray[Any]) -> None:
+        """Read a part of the array to where it shall be.
+
+        Parameters
+        ----------
+        window : tuple of slice
+            As for `read`.
+        out : ndarray
+            Of the window's shape and the array's dtype.
+        """
+        out[...] = self.read(window)
+
     @property
     def ndim(self) -> int:
         """The number of axes."""
@@ -146,7 +158,7 @@ class LazyArray(ABC):
 
         def fill(part: Window) -> None:
             place = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, window, strict=True))
-            out[place] = self.read(part)
+            self.read_into(part, out[place])
 
         with ThreadPoolExecutor(n_processors()) as pool:
             for _ in pool.map(fill, parts):

@@ -19,7 +19,8 @@ class ComputedArray(LazyArray):
     Parameters
     ----------
     function : callable
-        Takes a window's values of each source; returns as many along the axes that they share. It can be pickled.
+        Takes a window's values of each source; returns as many along the axes that they share. It can be pickled. If it
+        has a method `into`, this takes an array to fill first.
     sources : sequence of LazyArray or None
         The first has the shape, but for channels, and the grid; others may lack its last axis, the channels. The
         function gets None for None.
@@ -54,6 +55,14 @@ class ComputedArray(LazyArray):
         self._sources = tuple(sources)
         self._n_spatial = n_spatial
         self._halo = (0,) * n_spatial if halo is None else tuple(halo)
+
+    def read_into(self, window: Window, out: NDArray[Any]) -> None:
+        into = getattr(self._function, "into", None)
+        if into is None or any(self._halo):
+            super().read_into(window, out)
+            return
+        place = window[: self._n_spatial]
+        into(out, *(None if one is None else self._of(one, place) for one in self._sources))
 
     def read(self, window: Window) -> NDArray[Any]:
         place = window[: self._n_spatial]
