@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from klevels.blocks import as_blocks, as_dask
-from klevels.errors import DataError, DataTypeError
+from klevels.errors import DataError, DataTypeError, ParameterError
 from klevels.foreign import is_dask
 from klevels.image import Image
-from klevels.lazy import KeptArray, LazyArray, LoadedArray, rows_of
+from klevels.lazy import CutArray, KeptArray, LazyArray, LoadedArray, rows_of
 from klevels.memory import Grid, fitting_grid, working_bytes
 from klevels.recipe import Recipe
 from klevels.sources import has_alpha
@@ -68,6 +68,45 @@ def in_blocks(
         data = KeptArray(data, room_to_keep(image, grid, workers), n_reads(image, passes))
     inside = LoadedArray(mask) if isinstance(mask, np.ndarray) else mask
     return replace(image, data=as_blocks(data, grid)), inside
+
+
+def shard_of(image: Image, mask: Any, number: int, n_shards: int) -> tuple[Image, Any]:
+    """Return one of the parts into which an image is divided to be counted by several runs.
+
+    Parameters
+    ----------
+    image : Image
+        In memory or not.
+    mask : array or None
+        Of the image's shape without channels.
+    number : int
+        Which part, 1 <= number <= n_shards.
+    n_shards : int
+        How many parts.
+
+    Returns
+    -------
+    image : Image
+        Whole slices, or rows; of whole chunks, if there are enough.
+    mask : array or None
+        Of the same part.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer slices than parts.
+    """
+    n = image.shape[0]
+    step = image.data.chunks[0] if isinstance(image.data, LazyArray) else 1
+    step = step if -(-n // step) >= n_shards else 1
+    n_steps = -(-n // step)
+    first, last = (min(n, n_steps * i // n_shards * step) for i in (number - 1, number))
+    if first == last:
+        raise ParameterError(
+            f"--shard is {number}/{n_shards}, but there are only {n} slices (or rows); use at most {n} shards"
+        )
+    part = slice(first, last)
+    return replace(image, data=_slices(image.data, part)), None if mask is None else _slices(mask, part)
 
 
 def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None) -> Grid:
@@ -230,6 +269,10 @@ def passes_over(image: Image, recipe: Recipe, *, has_outputs: bool) -> tuple[str
     elif has_channels or recipe.model is not None:
         passes.append("label")
     return tuple(passes)
+
+
+def _slices(data: Any, part: slice) -> Any:
+    return CutArray(data, part) if isinstance(data, LazyArray) else data[part]
 
 
 def _checked(mask: Any, shape: tuple[int, ...]) -> Any:

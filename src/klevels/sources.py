@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from klevels.errors import DataError, DataTypeError
 from klevels.foreign import image_of_xarray, is_xarray, lazy_of
 from klevels.image import Image
-from klevels.lazy import ComputedArray, LazyArray, Window
+from klevels.lazy import ComputedArray, LazyArray, LoadedArray, StackedArray, TransposedArray, Window
 
 PICTURES = ("uint8", "uint16", "float16", "float32", "float64")
 
@@ -196,6 +196,30 @@ def voxels_of(image: Image) -> Any:
         The gray values, or the channels without transparency.
     """
     return color_channels(image) if "c" in image.axes else image.data
+
+
+def side_by_side(channels: Sequence[Image]) -> Any:
+    """Return the voxels of several gray images as channels.
+
+    Parameters
+    ----------
+    channels : sequence of Image
+        Of one shape and dtype, in memory or not.
+
+    Returns
+    -------
+    ndarray, MaskedArray or LazyArray
+        With the channels on the last axis. What is masked in one, is in all.
+    """
+    if any(one.is_lazy for one in channels):
+        parts = [one.data if isinstance(one.data, LazyArray) else LoadedArray(one.data) for one in channels]
+        n = channels[0].ndim
+        return TransposedArray(StackedArray(parts, parts[0].source), (*range(1, n + 1), 0))
+    data = np.stack([np.ma.getdata(one.data) for one in channels], axis=-1)
+    if not any(np.ma.is_masked(one.data) for one in channels):
+        return data
+    hidden = np.logical_or.reduce([np.ma.getmaskarray(one.data) for one in channels])
+    return np.ma.MaskedArray(data, np.broadcast_to(hidden[..., None], data.shape))
 
 
 def _channels(data: Any, *, n_spatial: int, n_channels: int) -> Any:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from klevels import io
 from klevels.cli.options import RUNNING, Running
 from klevels.core.levels import Levels
@@ -22,10 +20,9 @@ from klevels.errors import DataError, DataTypeError, NoValleyError, ParameterErr
 from klevels.files import file_of
 from klevels.image import Image
 from klevels.io.reader import Access
-from klevels.lazy import LazyArray, LoadedArray, StackedArray, TransposedArray
 from klevels.recipe import model_from_dict
 from klevels.record import identify, read_json
-from klevels.sources import as_gray_image, as_picture
+from klevels.sources import as_gray_image, as_picture, side_by_side
 
 WHOLE = Access()
 SAME_SPACING = 1e-4
@@ -98,7 +95,7 @@ def load_scan(paths: Sequence[Path], *, gray: bool, access: Access = WHOLE, lazy
         elif one.spacing is not None and not (one.unit == unit and _close(spacing, one.spacing)):
             check_same(paths[0], path, "voxel size", _size(spacing, unit), _size(one.spacing, one.unit))
     names = tuple(path.stem for path in paths)
-    return Image(_side_by_side(channels), first.axes + "c", spacing, unit, {"channel_names": names})
+    return Image(side_by_side(channels), first.axes + "c", spacing, unit, {"channel_names": names})
 
 
 def load_picture(path: Path, frame: int | None, *, lazy: bool | None = False) -> Image:
@@ -314,19 +311,6 @@ def _load_channel(path: Path, gray: bool, access: Access, lazy: bool | None) -> 
             f"scan; give --gray, or each image alone"
         )
     return image
-
-
-def _side_by_side(channels: Sequence[Image]) -> Any:
-    """Return the voxels of several gray images with the channels on the last axis; what is masked in one, is in all."""
-    if any(one.is_lazy for one in channels):
-        parts = [one.data if isinstance(one.data, LazyArray) else LoadedArray(one.data) for one in channels]
-        n = channels[0].ndim
-        return TransposedArray(StackedArray(parts, parts[0].source), (*range(1, n + 1), 0))
-    data = np.stack([np.ma.getdata(one.data) for one in channels], axis=-1)
-    if not any(np.ma.is_masked(one.data) for one in channels):
-        return data
-    hidden = np.logical_or.reduce([np.ma.getmaskarray(one.data) for one in channels])
-    return np.ma.MaskedArray(data, np.broadcast_to(hidden[..., None], data.shape))
 
 
 def _close(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from klevels import io
+from klevels import cutting, io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_image, load_mask, load_scan, naming, parse_noise, present
 from klevels.cli.options import Planned, Reading, Resumable, Running
@@ -22,8 +21,6 @@ from klevels.core.noise import split_noise
 from klevels.core.selection import choose_k
 from klevels.counting import count_gray as count
 from klevels.errors import ParameterError, ReadError
-from klevels.image import Image
-from klevels.lazy import CutArray, LazyArray
 from klevels.partial import is_complete
 from klevels.recipe import Recipe
 from klevels.record import identify, record_of, state_of
@@ -72,7 +69,7 @@ def histogram(
         inside = load_mask(mask, image, running)
         part = None if shard is None else _parse_shard(shard)
         if part is not None:
-            image, inside = _shard(image, inside, part)
+            image, inside = cutting.shard_of(image, inside, *part)
         if running.dry_run:
             show.plan(plan_run(image, Recipe(k=1), (), workers), json=json)
             return
@@ -201,26 +198,6 @@ def _counted(
     inside = load_mask(mask, image, running)
     with naming([path]):
         return count(image, inside, nan, workers)
-
-
-def _shard(image: Image, inside: Any, shard: tuple[int, int]) -> tuple[Image, Any]:
-    """Return the part of an image that is one of n: whole slices, or rows; of whole chunks, if there are enough."""
-    number, total = shard
-    n = image.shape[0]
-    step = image.data.chunks[0] if isinstance(image.data, LazyArray) else 1
-    step = step if -(-n // step) >= total else 1
-    n_steps = -(-n // step)
-    first, last = (min(n, n_steps * i // total * step) for i in (number - 1, number))
-    if first == last:
-        raise ParameterError(
-            f"--shard is {number}/{total}, but there are only {n} slices (or rows); use at most {n} shards"
-        )
-    part = slice(first, last)
-    return replace(image, data=_cut(image.data, part)), None if inside is None else _cut(inside, part)
-
-
-def _cut(data: Any, part: slice) -> Any:
-    return CutArray(data, part) if isinstance(data, LazyArray) else data[part]
 
 
 def _parse_shard(text: str) -> tuple[int, int]:
