@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial as partial_of
@@ -92,6 +92,7 @@ def copy(
     fingerprint: Mapping[str, Any] | None,
     record: Mapping[str, Any] | None = None,
     others: Mapping[Path, Callable[[Path], None]] = MappingProxyType({}),
+    halo: Sequence[int] | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> None:
@@ -111,6 +112,8 @@ def copy(
         What lies beside each output, ready for JSON.
     others : mapping of Path to callable
         Small files that appear together with it, such as figures: what writes each to the path that it is given.
+    halo : sequence of int, optional
+        How far around a block the image is looked at to compute it, along each axis but the channels.
     resume : bool
         Whether to go on where an interrupted run ended.
     overwrite : bool
@@ -127,7 +130,7 @@ def copy(
         with naming_output(output):
             sink = opening(output, image, made[output])
         partial.save({"begun": True})
-        data = as_blocks(image.data, cutting.grid_of(image, workers, sink.shards))
+        data = as_blocks(image.data, cutting.grid_of(image, workers, sink.shards, halo))
         partial.cut(blocks_of(data))
         reduce_blocks(_Store(sink, output, partial.path), _nothing, (data,), workers, done=partial.done())
         finish(output, sink, workers)

@@ -23,7 +23,13 @@ MOST_KEPT = 1 << 29
 
 
 def in_blocks(
-    image: Image, mask: Any, workers: Workers, *, shards: Sequence[int] | None = None, passes: int = 1
+    image: Image,
+    mask: Any,
+    workers: Workers,
+    *,
+    shards: Sequence[int] | None = None,
+    halo: Sequence[int] | None = None,
+    passes: int = 1,
 ) -> tuple[Image, Any]:
     """Cut an image that is not in memory, or is worked on by a cluster, into blocks; leave any other as it is.
 
@@ -37,9 +43,11 @@ def in_blocks(
         Who will work on it.
     shards : sequence of int, optional
         The pieces in which the labels will be written: no two blocks share one.
+    halo : sequence of int, optional
+        How far around a block voxels are needed, too, along each axis but the channels.
     passes : int
         How often all blocks will be worked on. If more than once, decoded blocks stay in memory until the last time, as
-        far as there is room.
+        far as there is room; without a halo.
 
     Returns
     -------
@@ -61,10 +69,10 @@ def in_blocks(
     if mask is not None:
         mask = _checked(mask, image.shape[:n_spatial])
     if is_dask(image.data) or is_dask(mask):
-        return _in_dask_blocks(image, mask, n_spatial, workers, shards)
-    grid = grid_of(image, workers, shards)
+        return _in_dask_blocks(image, mask, n_spatial, workers, shards, halo)
+    grid = grid_of(image, workers, shards, halo)
     data = image.data
-    if passes > 1 and isinstance(data, LazyArray) and workers.client is None:
+    if passes > 1 and halo is None and isinstance(data, LazyArray) and workers.client is None:
         data = KeptArray(data, room_to_keep(image, grid, workers), n_reads(image, passes))
     inside = LoadedArray(mask) if isinstance(mask, np.ndarray) else mask
     return replace(image, data=as_blocks(data, grid)), inside
@@ -109,7 +117,9 @@ def shard_of(image: Image, mask: Any, number: int, n_shards: int) -> tuple[Image
     return replace(image, data=_slices(image.data, part)), None if mask is None else _slices(mask, part)
 
 
-def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None) -> Grid:
+def grid_of(
+    image: Image, workers: Workers, shards: Sequence[int] | None = None, halo: Sequence[int] | None = None
+) -> Grid:
     """Return how an image is cut.
 
     Parameters
@@ -120,6 +130,8 @@ def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None)
         Who will work on it.
     shards : sequence of int, optional
         The pieces in which the labels will be written.
+    halo : sequence of int, optional
+        How far around a block voxels are needed, too, along each axis but the channels.
 
     Returns
     -------
@@ -136,6 +148,7 @@ def grid_of(image: Image, workers: Workers, shards: Sequence[int] | None = None)
         memory=workers.budget,
         n_workers=workers.n_at_once,
         is_decoded=is_decoded(image),
+        halo=halo if halo is None or "c" not in image.axes else (*halo, 0),
     )
 
 
@@ -285,13 +298,24 @@ def _checked(mask: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _in_dask_blocks(
-    image: Image, mask: Any, n_spatial: int, workers: Workers, shards: Sequence[int] | None
+    image: Image,
+    mask: Any,
+    n_spatial: int,
+    workers: Workers,
+    shards: Sequence[int] | None,
+    halo: Sequence[int] | None,
 ) -> tuple[Image, Any]:
     """Cut an image and a mask of which one is a dask array; both are then."""
     if not is_dask(image.data):
-        data = as_dask(image.data, grid_of(image, workers, shards).chunks)
+        data = as_dask(image.data, grid_of(image, workers, shards, halo).chunks)
     else:
-        data = image.data if shards is None else as_blocks(image.data, grid_of(image, workers, shards))
+        is_cut_anew = shards is not None or (halo is not None and _is_narrow(image.data.chunks, halo))
+        data = as_blocks(image.data, grid_of(image, workers, shards, halo)) if is_cut_anew else image.data
         if "c" in image.axes and len(data.chunks[-1]) > 1:
             data = data.rechunk({n_spatial: -1})
     return replace(image, data=data), None if mask is None else as_dask(mask, data.chunks[:n_spatial])
+
+
+def _is_narrow(chunks: Sequence[Sequence[int]], halo: Sequence[int]) -> bool:
+    """Tell whether a block is shorter than what is needed around it: dask would look no further than its neighbor."""
+    return any(len(lengths) > 1 and min(lengths) < reach for lengths, reach in zip(chunks, halo, strict=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,6 +22,8 @@ MOST_TIMES = 16
 LEAST_MEMORY = 64 * 10**6
 COPIES = 4
 """A block takes so many times its size at the peak: as it is stored, decoded, labeled, and encoded again."""
+AROUND_BYTES = 24
+"""What a voxel takes besides where blocks overlap: filters work in two or three arrays of float32 and some of labels."""
 UNKNOWN = 4 << 30
 """What is taken for free where the system does not tell."""
 
@@ -160,6 +162,7 @@ def fitting_grid(
     memory: int,
     n_workers: int,
     is_decoded: bool = True,
+    halo: Sequence[int] | None = None,
 ) -> Grid:
     """Cut an array into blocks of whole chunks and whole shards that fit into memory.
 
@@ -179,6 +182,9 @@ def fitting_grid(
         How many blocks are in work.
     is_decoded : bool
         Whether a chunk is read whole or not at all. Where it is not, to read a part of one costs no more.
+    halo : sequence of int, optional
+        How far around a block voxels are needed, too: blocks are as large as fit then, up to 256 MB, because what
+        overlaps is worked on twice.
 
     Returns
     -------
@@ -196,7 +202,7 @@ def fitting_grid(
     pieces = chunks if is_decoded else (1,) * len(shape)
 
     def fits(block: Sequence[int]) -> bool:
-        return working_bytes(block, pieces, itemsize) * n_workers <= memory
+        return working_bytes(block, pieces, itemsize, shape, halo) * n_workers <= memory
 
     unit = _whole(shape, chunks, chunks if shards is None else shards)
     if shards is not None:
@@ -205,12 +211,14 @@ def fitting_grid(
             candidates = [one for one in _candidates(shape, chunks, shards) if math.prod(one) <= most and fits(one)]
             least = tuple(map(min, shards, shape))
             unit = min(candidates, key=lambda one: _cost(shape, one, chunks), default=least)
-    needed = working_bytes(unit, pieces, itemsize)
+    needed = working_bytes(unit, pieces, itemsize, shape, halo)
     if not fits(unit):
         raise ParameterError(
             f"memory is {memory >> 20} MB, but blocks of {' × '.join(map(str, unit))} voxels for {n_workers} workers "
             f"take {needed * n_workers >> 20} MB; allow more (--memory), or use fewer threads"
         )
+    if halo is not None:
+        return Grid(tuple(shape), _largest(shape, unit, BLOCK_BYTES * MOST_TIMES // itemsize, fits))
     spare = memory // n_workers - needed
     limit = min(BLOCK_BYTES, spare // COPIES + math.prod(unit) * itemsize)
     return Grid(tuple(shape), _grown(shape, unit, max(1, limit // itemsize)))
@@ -238,7 +246,13 @@ def rereads(grid: Grid, chunks: Sequence[int]) -> float:
     return math.prod(along)
 
 
-def working_bytes(block: Sequence[int], chunks: Sequence[int], itemsize: int) -> int:
+def working_bytes(
+    block: Sequence[int],
+    chunks: Sequence[int],
+    itemsize: int,
+    shape: Sequence[int] | None = None,
+    halo: Sequence[int] | None = None,
+) -> int:
     """Return how much memory a block takes while it is worked on.
 
     Parameters
@@ -249,12 +263,20 @@ def working_bytes(block: Sequence[int], chunks: Sequence[int], itemsize: int) ->
         The pieces that are decoded as a whole.
     itemsize : int
         Bytes of a value.
+    shape : sequence of int, optional
+        Of the array.
+    halo : sequence of int, optional
+        How far around the block voxels are needed, too.
 
     Returns
     -------
     int
-        In bytes: of the block `COPIES` times, and of a chunk that is larger than it.
+        In bytes: of the block `COPIES` times, and of a chunk that is larger than it. With a halo, of all that is around
+        it, and of what filters work in.
     """
+    if shape is not None and halo is not None:
+        n_voxels = math.prod(min(n, b + 2 * h) for n, b, h in zip(shape, block, halo, strict=True))
+        return n_voxels * (COPIES * itemsize + AROUND_BYTES) + math.prod(chunks) * itemsize
     own, decoded = math.prod(block) * itemsize, math.prod(chunks) * itemsize
     return COPIES * own + (decoded if decoded > own else 0)
 
@@ -276,6 +298,17 @@ def _candidates(shape: Sequence[int], chunks: Sequence[int], shards: Sequence[in
 
 def _cost(shape: Sequence[int], block: Sequence[int], chunks: Sequence[int]) -> tuple[float, int]:
     return rereads(Grid(tuple(shape), tuple(block)), chunks), math.prod(block)
+
+
+def _largest(
+    shape: Sequence[int], unit: Sequence[int], most: int, fits: Callable[[Sequence[int]], bool]
+) -> tuple[int, ...]:
+    """Return the largest multiple of the unit that fits, of at most so many voxels; the least that there is is the unit."""
+    while True:
+        block = _grown(shape, unit, most)
+        if fits(block) or most <= math.prod(unit):
+            return block
+        most = most * 3 // 4
 
 
 def _grown(shape: Sequence[int], unit: Sequence[int], most: int) -> tuple[int, ...]:

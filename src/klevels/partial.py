@@ -93,23 +93,32 @@ class Partial:
             part.write_text(json.dumps(self.state), encoding="utf-8")
             part.replace(self.path / STATE)
 
-    def cut(self, chunks: object) -> None:
+    def cut(self, chunks: object, stage: str = DONE) -> None:
         """Forget what is done if it was done in other blocks: with other memory or threads, they have other numbers.
 
         Parameters
         ----------
         chunks : object
             The lengths of all blocks along each axis.
+        stage : str
+            Of what they are blocks, where a run does several things with them.
         """
         blocks = hashlib.sha256(repr(chunks).encode()).hexdigest()
-        if self.state.get("blocks", blocks) != blocks:
+        name = f"blocks of {stage}"
+        if self.state.get(name, blocks) != blocks:
             with naming_output(self.output):
-                shutil.rmtree(self.path / DONE)
-                (self.path / DONE).mkdir()
-        self.save({"blocks": blocks})
+                shutil.rmtree(self.path / stage, ignore_errors=True)
+        with naming_output(self.output):
+            (self.path / stage).mkdir(exist_ok=True)
+        self.save({name: blocks})
 
-    def done(self) -> dict[int, Any]:
+    def done(self, stage: str = DONE) -> dict[int, Any]:
         """Return what was noted of the blocks that are done.
+
+        Parameters
+        ----------
+        stage : str
+            As `cut` had it.
 
         Returns
         -------
@@ -117,7 +126,7 @@ class Partial:
             What `mark` was given for each.
         """
         found = {}
-        for mark in (self.path / DONE).glob("*/*.json"):
+        for mark in (self.path / stage).glob("*/*.json"):
             found[int(mark.stem)] = json.loads(mark.read_text(encoding="utf-8"))
         return found
 
@@ -260,7 +269,7 @@ def is_complete(output: Path) -> bool:
     return bool(_state(target.with_name(f"{target.name}.partial")).get("complete"))
 
 
-def mark(folder: Path, number: int, note: object) -> None:
+def mark(folder: Path, number: int, note: object, stage: str = DONE) -> None:
     """Note that a block is done; any process may do it.
 
     Parameters
@@ -271,8 +280,10 @@ def mark(folder: Path, number: int, note: object) -> None:
         Of the block.
     note : object
         What to remember of it, ready for JSON.
+    stage : str
+        As `Partial.cut` had it.
     """
-    place = folder / DONE / str(number // MARKS_A_FOLDER)
+    place = folder / stage / str(number // MARKS_A_FOLDER)
     place.mkdir(exist_ok=True)
     part = place / f".{number}-{os.urandom(4).hex()}"
     part.write_text(json.dumps(note), encoding="utf-8")

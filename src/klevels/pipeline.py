@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klevels import cutting, engine
+from klevels import cutting, engine, labeling
+from klevels.choosing import choose_filter
 from klevels.core.brightness import white_of
 from klevels.core.clusters import Quality
 from klevels.core.colors import ColorTable
+from klevels.core.denoise import Filter, Method
 from klevels.core.dither import Dither, dither_labels
 from klevels.core.histogram import Histogram
 from klevels.core.labels import ignore_label, rounded
@@ -20,15 +22,19 @@ from klevels.core.levels import Levels
 from klevels.core.noise import NoiseMethod
 from klevels.core.palette import Palette
 from klevels.core.phase_colors import phase_colors
+from klevels.core.smooth import Potts
 from klevels.core.spaces import Space
 from klevels.counting import as_mask
 from klevels.errors import DataError, ParameterError
 from klevels.fitting import fit, fit_channels, fit_colors
 from klevels.image import Image
 from klevels.poster import Poster, PosterRecipe
-from klevels.recipe import Recipe, Segmentation
+from klevels.recipe import Borders, Recipe, Segmentation
 from klevels.sources import as_image, as_picture, color_channels, visible
 from klevels.workers import Workers
+
+UNDECIDED_COLOR = (255, 0, 255)
+"""Magenta: no class of a few has it."""
 
 
 def segment(
@@ -41,6 +47,10 @@ def segment(
     normalize: bool = False,
     quality: Quality = "default",
     random_state: int = 0,
+    denoise: Filter | Method | Literal["auto"] | str | None = None,
+    borders: Borders | None = None,
+    smooth: float | Literal["auto"] | None = None,
+    reestimate: bool = False,
     recipe: Recipe | None = None,
     threads: int | None = None,
     memory: int | None = None,
@@ -69,6 +79,17 @@ def segment(
         How long to search where there are several channels; see `fit_palette`.
     random_state : int
         The seed of that search; the same number gives the same labels.
+    denoise : Filter, str or "auto", optional
+        Take noise from the image before its gray levels are counted: a method, such as "nlm", perhaps with a strength,
+        as in "median:2"; "auto" chooses by the noise that is estimated. See `Filter`.
+    borders : {"resolve", "undecided"}, optional
+        Give voxels on the border of a dark and a bright phase, which look like a phase between, to one of the two, or
+        keep them as a class of their own, with the label `n_classes`. For gray only.
+    smooth : float or "auto", optional
+        Make labels agree with their neighbors, by the Potts model with this weight β; "auto" estimates it from the
+        image. The gray values count as they were measured, denoised or not. For gray only.
+    reestimate : bool
+        Estimate the gray values of each class anew from the smoothed labels: a hidden Markov random field.
     recipe : Recipe, optional
         What was asked before, in place of `k` and all other settings.
     threads : int, optional
@@ -79,12 +100,12 @@ def segment(
     client : distributed.Client, optional
         The dask cluster that does the work, in place of threads of this process.
     progress : callable, optional
-        Called with the name of each stage as it begins: "counting", "fitting", "labeling".
+        Called with the name of each stage as it begins: "choosing", "counting", "fitting", "labeling".
 
     Returns
     -------
     Segmentation
-        Labels ascend with gray level, or with the brightness of the centers; voxels left out have the ignore label, 255
+        With the recipe as it was done: what was chosen is in it. Labels ascend with gray level, or with the brightness of the centers; voxels left out have the ignore label, 255
         (65535 beyond 255 classes). Where the image is not in memory, or a client is given, they are not computed yet:
         a dask array where the image is one, else a `LazyArray`. `klevels.write` writes them block by block.
 
@@ -104,21 +125,91 @@ def segment(
     if recipe is None:
         if k is None:
             raise ParameterError("k is missing; give the number of classes, or a recipe")
-        recipe = Recipe(k=k, noise=noise, nan=nan, normalize=normalize, quality=quality, random_state=random_state)
-    elif k is not None or noise is not None or nan != "error" or normalize or quality != "default" or random_state != 0:
-        raise ParameterError("both a recipe and settings such as k are given; give one of them")
+        recipe = Recipe(
+            k=k,
+            noise=noise,
+            nan=nan,
+            normalize=normalize,
+            quality=quality,
+            random_state=random_state,
+            denoise=cast("Filter | None", denoise),
+            borders=borders,
+            smooth=smooth,
+            reestimate=reestimate,
+        )
+    else:
+        settings = (k, noise, nan, normalize, quality, random_state, denoise, borders, smooth, reestimate)
+        if settings != (None, None, "error", False, "default", 0, None, None, None, False):
+            raise ParameterError("both a recipe and settings such as k are given; give one of them")
     workers = Workers(threads, client, memory)
     step = progress or (lambda _: None)
-    source, inside = cutting.in_blocks(as_image(image), as_mask(mask), workers)
+    whole, mask = as_image(image), as_mask(mask)
+    labeling.check_neighborhoods(whole, recipe)
+    if not recipe.is_resolved:
+        step("choosing")
+        recipe = choose_filter(whole, visible(whole, mask), recipe)
+    halo = labeling.reach(whole, recipe)
+    source, inside = cutting.in_blocks(whole, mask, workers, halo=halo)
     inside = visible(source, inside)
-    model, counted = find_classes(source, inside, recipe, workers, step)
+    clean = labeling.denoised(source, inside, recipe, workers)
+    model, counted = find_classes(clean, inside, recipe, workers, step)
     step("labeling")
-    labels = engine.classify(
-        model, color_channels(source) if "c" in source.axes else source.data, inside, counted, workers
-    )
+    potts = labeling.choose_potts(source, inside, model, recipe, workers)
+    labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
+    n_undecided = 0
     if counts_labels(source, recipe, counted):
-        model = replace(model, counts=engine.class_counts(labels, model.n_classes, workers))
-    return Segmentation(as_label_image(source, labels, recipe), model, recipe, counted, source)
+        counts = engine.class_counts(labels, model.n_classes + 1, workers)
+        model, n_undecided = replace(model, counts=counts[:-1]), int(counts[-1])
+    return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=n_undecided)
+
+
+def as_segmentation(
+    source: Image,
+    clean: Image,
+    labels: Any,
+    model: Levels | Palette,
+    recipe: Recipe,
+    potts: Potts | None,
+    counted: Histogram | ColorTable,
+    *,
+    n_undecided: int,
+) -> Segmentation:
+    """Return what came out of a segmentation.
+
+    Parameters
+    ----------
+    source : Image
+        As it was given.
+    clean : Image
+        As it was segmented.
+    labels : ndarray, LazyArray or dask array
+        The labels.
+    model : Levels or Palette
+        The classes, with the counts of these labels.
+    recipe : Recipe
+        What was asked, with the filter that was chosen.
+    potts : Potts or None
+        How labels were made to agree with their neighbors.
+    counted : Histogram or ColorTable
+        Of what was segmented.
+    n_undecided : int
+        How many voxels have the label `model.n_classes`.
+
+    Returns
+    -------
+    Segmentation
+        Its recipe says what was chosen.
+    """
+    done = recipe if potts is None else replace(recipe, smooth=potts.beta)
+    return Segmentation(
+        as_label_image(source, labels, done),
+        model,
+        done,
+        counted,
+        source,
+        denoised=None if recipe.denoise is None else clean,
+        n_undecided=n_undecided,
+    )
 
 
 def as_label_image(source: Image, labels: Any, recipe: Recipe) -> Image:
@@ -141,7 +232,8 @@ def as_label_image(source: Image, labels: Any, recipe: Recipe) -> Image:
     """
     n_classes = recipe.n_classes
     colors = phase_colors(n_classes, noise=recipe.splits_noise).tolist()
-    shown = (*enumerate(map(tuple, colors)), (ignore_label(n_classes), (0, 0, 0)))
+    undecided = [(n_classes, UNDECIDED_COLOR)] if recipe.borders == "undecided" else []
+    shown = (*enumerate(map(tuple, colors)), *undecided, (ignore_label(n_classes), (0, 0, 0)))
     return replace(source.with_data(labels), meta={"label_colors": shown})
 
 
@@ -189,9 +281,11 @@ def counts_labels(source: Image, recipe: Recipe, counted: Histogram | ColorTable
     Returns
     -------
     bool
-        True where bins may be divided between classes, or colors lie as near to one center as to another.
+        True where bins may be divided between classes, colors lie as near to one center as to another, or labels depend
+        on their neighbors.
     """
-    return "c" in source.axes or (recipe.model is not None and counted.shift > 0)
+    is_moved = recipe.borders is not None or recipe.smooth is not None
+    return is_moved or "c" in source.axes or (recipe.model is not None and counted.shift > 0)
 
 
 def _find_levels(

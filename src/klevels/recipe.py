@@ -9,11 +9,12 @@ from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from klevels.blocks import map_blocks
 from klevels.core.clusters import Quality, check_quality, check_seed
 from klevels.core.colors import ColorTable
+from klevels.core.denoise import Filter
 from klevels.core.fit import check_k
 from klevels.core.histogram import Histogram
 from klevels.core.labels import ignore_label
@@ -23,6 +24,11 @@ from klevels.core.palette import Palette
 from klevels.errors import ParameterError
 from klevels.image import Image
 from klevels.lazy import Layout
+
+
+Borders = Literal["resolve", "undecided"]
+MOST_WITH_UNDECIDED = 254
+"""Labels are uint8 then, with one more for undecided voxels and 255 for those that are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,17 @@ class Recipe:
         How long to search, where there are several channels.
     random_state : int
         The seed of that search.
+    denoise : Filter, str or "auto", optional
+        How noise is taken from the image before it is segmented, such as "nlm" or "median:2"; "auto" chooses by the
+        noise that is estimated. None for not at all.
+    borders : {"resolve", "undecided"}, optional
+        What becomes of voxels on the border of a dark and a bright phase that look like a phase between: they are given
+        to one of the two, or get a label of their own, `n_classes`. None for nothing.
+    smooth : float or "auto", optional
+        How much labels agree with their neighbors: the weight β of the Potts model, or "auto", estimated from the image.
+        None for not at all.
+    reestimate : bool
+        Whether smoothing estimates the gray values of each class anew from the smoothed labels.
     model : Levels or Palette, optional
         Classes fitted before, to be applied as they are; nothing is fitted then.
 
@@ -73,6 +90,10 @@ class Recipe:
     normalize: bool = False
     quality: Quality = "default"
     random_state: int = 0
+    denoise: Filter | Literal["auto"] | None = None
+    borders: Borders | None = None
+    smooth: float | Literal["auto"] | None = None
+    reestimate: bool = False
     model: Levels | Palette | None = None
 
     def __post_init__(self) -> None:
@@ -97,8 +118,40 @@ class Recipe:
             raise ParameterError(f"level is {self.level!r}; give 0 for the full resolution, or a greater integer")
         if self.missing is not None and (isinstance(self.missing, bool) or not isinstance(self.missing, Real)):
             raise ParameterError(f"missing is {self.missing!r}; give the value of chunks that are not there, or none")
+        self._check_neighborhoods()
         if self.model is not None and self.model.k != self.k:
             raise ParameterError(f"k is {self.k}, but the model has {self.model.k} classes; give the model's k")
+
+    def _check_neighborhoods(self) -> None:
+        if isinstance(self.denoise, str) and self.denoise != "auto":
+            object.__setattr__(self, "denoise", None if self.denoise == "none" else Filter.parse(self.denoise))
+        elif not isinstance(self.denoise, str | Filter | None):
+            raise ParameterError(f"denoise is {self.denoise!r}; give auto, none, or a method such as 'nlm'")
+        if self.borders not in (None, "resolve", "undecided"):
+            raise ParameterError(f"borders is {self.borders!r}; use 'resolve', 'undecided' or none")
+        if self.smooth is not None and self.smooth != "auto":
+            is_number = isinstance(self.smooth, Real) and not isinstance(self.smooth, bool)
+            if not is_number or not math.isfinite(self.smooth) or self.smooth < 0:
+                raise ParameterError(f"smooth is {self.smooth!r}; give 'auto', a β of 0 or more, or none")
+            object.__setattr__(self, "smooth", float(self.smooth))
+        if not isinstance(self.reestimate, bool) or (self.reestimate and self.smooth is None):
+            raise ParameterError(f"reestimate is {self.reestimate!r}; it is true or false, and needs smooth")
+        if self.borders == "undecided" and self.n_classes > MOST_WITH_UNDECIDED:
+            raise ParameterError(
+                f"there are {self.n_classes} classes, and no label is left for undecided voxels; "
+                f"give at most {MOST_WITH_UNDECIDED}, or borders='resolve'"
+            )
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether the label of a voxel depends on the voxels around it."""
+        return (self.denoise, self.borders, self.smooth) != (None, None, None)
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether nothing is left to be chosen from the image."""
+        is_known = self.denoise is None or (isinstance(self.denoise, Filter) and self.denoise.is_resolved)
+        return is_known and self.smooth != "auto"
 
     @property
     def splits_noise(self) -> bool:
@@ -123,6 +176,7 @@ class Recipe:
         stored = {field.name: getattr(self, field.name) for field in fields(self)}
         stored["model"] = None if self.model is None else self.model.to_dict()
         stored["layout"] = None if self.layout is None else asdict(self.layout)
+        stored["denoise"] = asdict(self.denoise) if isinstance(self.denoise, Filter) else self.denoise
         return stored
 
     @classmethod
@@ -150,10 +204,11 @@ class Recipe:
         unknown = sorted(set(stored) - known)
         if unknown:
             raise ParameterError(f"the recipe has {', '.join(unknown)}, unknown to this version of klevels; update it")
-        model, layout = stored.get("model"), stored.get("layout")
+        model, layout, denoise = stored.get("model"), stored.get("layout"), stored.get("denoise")
         made = {
             "model": None if model is None else model_from_dict(model),
             "layout": None if layout is None else Layout(**layout),
+            "denoise": Filter(**denoise) if isinstance(denoise, dict) else denoise,
         }
         return cls(**{**stored, **made})
 
@@ -194,7 +249,11 @@ class Segmentation:
     histogram : Histogram or ColorTable
         Of the voxels that count.
     source : Image
-        The image that was segmented.
+        The image as it was given.
+    denoised : Image, optional
+        The image that was segmented, where that is another: without noise.
+    n_undecided : int
+        How many voxels at borders were kept as undecided; their label is `model.n_classes`.
     """
 
     labels: Image
@@ -202,6 +261,8 @@ class Segmentation:
     recipe: Recipe
     histogram: Histogram | ColorTable
     source: Image
+    denoised: Image | None = None
+    n_undecided: int = 0
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{100 * share:.1f} %" for share in self.model.fractions[:8])
@@ -210,7 +271,7 @@ class Segmentation:
     @cached_property
     def n_ignored(self) -> int:
         """How many voxels were left out: masked, or NaN."""
-        return math.prod(self.labels.shape) - int(self.model.counts.sum())
+        return math.prod(self.labels.shape) - int(self.model.counts.sum()) - self.n_undecided
 
     @property
     def ignore(self) -> int:
@@ -228,7 +289,7 @@ class Segmentation:
         Returns
         -------
         Image
-            On the grid of the image; voxels left out are 0, or NaN in a float dtype.
+            On the grid of the image; voxels left out, or undecided, are 0, or NaN in a float dtype.
         """
         data = self._painted(np.dtype(dtype or self.source.dtype).newbyteorder("="))
         if isinstance(self.model, Palette):
@@ -238,8 +299,8 @@ class Segmentation:
     def _painted(self, dtype: np.dtype[Any]) -> Any:
         n_channels = self.model.n_channels if isinstance(self.model, Palette) else None
         if not self.labels.is_lazy:
-            return self.model.paint(self.labels.data, dtype)
-        work = partial(self.model.paint, dtype=dtype)
+            return paint_decided(self.model, self.labels.data, dtype)
+        work = partial(_painted, model=self.model, dtype=dtype)
         return map_blocks(work, self.labels.data, dtype=dtype, n_spatial=self.labels.ndim, n_channels=n_channels)
 
     def summary(self) -> dict[str, Any]:
@@ -264,6 +325,11 @@ class Segmentation:
             "n_voxels": math.prod(self.labels.shape),
             "n_ignored": self.n_ignored,
         }
+        recipe = self.recipe
+        if recipe.looks_around:
+            stored = recipe.to_dict()
+            common |= {name: stored[name] for name in ("denoise", "borders", "smooth")}
+            common["n_undecided"] = self.n_undecided
         if isinstance(model, Palette):
             scale = None if model.scale is None else list(model.scale)
             return {**common, "centers": model.colors.tolist(), "scale": scale}
@@ -274,3 +340,30 @@ class Segmentation:
             "noise_threshold": model.noise_threshold,
             "excess_bound": model.excess_bound,
         }
+
+
+def paint_decided(model: Levels | Palette, labels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Give each voxel its center's gray, but for those that are undecided.
+
+    Parameters
+    ----------
+    model : Levels or Palette
+        The classes.
+    labels : ndarray of uint8 or uint16
+        The label `model.n_classes` is that of undecided voxels.
+    dtype : dtype
+        Of the picture.
+
+    Returns
+    -------
+    ndarray
+        Voxels left out, or undecided, are 0, or NaN in a float dtype.
+    """
+    is_undecided = labels == model.n_classes
+    if is_undecided.any():
+        labels = np.where(is_undecided, labels.dtype.type(ignore_label(model.n_classes)), labels)
+    return model.paint(labels, dtype)
+
+
+def _painted(labels: NDArray[Any], model: Levels | Palette, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return paint_decided(model, labels, dtype)

@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels import cutting, engine
+from klevels import cutting, engine, labeling, scratch
 from klevels.blocks import blocks_of, reduce_blocks
+from klevels.choosing import choose_filter
 from klevels.copying import finish, record_text, write_block
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
+from klevels.core.smooth import Potts
 from klevels.files import naming_output
 from klevels.image import Image
 from klevels.io.sinks import Sink, create, open_sink
 from klevels.lazy import Window
 from klevels.partial import Partial, mark
-from klevels.pipeline import as_label_image, counts_labels, find_classes
-from klevels.recipe import Recipe, Segmentation, model_from_dict
-from klevels.sources import has_alpha, visible, voxels_of
+from klevels.pipeline import as_label_image, as_segmentation, counts_labels, find_classes
+from klevels.recipe import Recipe, Segmentation, model_from_dict, paint_decided
+from klevels.sources import has_alpha, visible
 from klevels.workers import Workers
 
 Step = Callable[[str], None]
@@ -39,18 +41,21 @@ class Outputs:
         The labels.
     paint : Path, optional
         Each voxel in its center's gray.
+    margins : Path, optional
+        How much nearer the nearest center is than the next, in units of noise.
     others : mapping of Path to callable
         Small files, such as figures: what writes each to the path that it is given, from the Segmentation.
     """
 
     labels: Path | None = None
     paint: Path | None = None
+    margins: Path | None = None
     others: Mapping[Path, Callable[[Segmentation, Path], None]]
 
     @property
     def images(self) -> list[Path]:
         """Those that are written block by block; the first names the run."""
-        return [path for path in (self.labels, self.paint) if path is not None]
+        return [path for path in (self.labels, self.paint, self.margins) if path is not None]
 
 
 def segment_to(
@@ -115,26 +120,33 @@ def segment_to(
         partial.save({"begun": True})
         n_spatial = len(image.axes.replace("c", ""))
         shards = tuple(np.lcm.reduce([s.shards[:n_spatial] for s in sinks]).tolist())
+        recipe = _chosen(partial, image, mask, recipe, step)
         knows_model = "model" in partial.state  # of an interrupted run: nothing is counted again then
         passes = 1 if knows_model else len(cutting.passes_over(image, recipe, has_outputs=True))
-        source, inside = cutting.in_blocks(image, mask, workers, shards=shards, passes=passes)
+        halo = labeling.reach(image, recipe)
+        source, inside = cutting.in_blocks(image, mask, workers, shards=shards, halo=halo, passes=passes)
         inside = visible(source, inside)
-        partial.cut(blocks_of(source.data))
-        model, counted = _find_or_remember(partial, source, inside, recipe, workers, step)
+        clean = labeling.denoised(source, inside, recipe, workers)
+        if scratch.is_cheaper(image, recipe, partial.path):
+            step("denoising")
+            clean = replace(clean, data=scratch.denoised(partial, image, mask, recipe, clean.data, workers))
+        model, counted = _find_or_remember(partial, clean, inside, recipe, workers, step)
         step("labeling")
+        potts = labeling.choose_potts(source, inside, model, recipe, workers)
+        labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
+        partial.cut(blocks_of(labels))
         has_counts = counts_labels(source, recipe, counted)
-        counts = _write_labels(partial, source, inside, model, sinks, outputs, workers, has_counts=has_counts)
-        if counts is not None:
-            model = replace(model, counts=counts)
+        counts = _write_labels(partial, labels, source.dtype, model, sinks, outputs, workers, has_counts=has_counts)
         step("writing")
         for path, sink in zip(outputs.images, sinks, strict=True):
             finish(path, sink, workers)
-        result = _result(source, inside, model, recipe, counted, workers)
+        partial.save({"counts": None if counts is None else counts.tolist()})
+        result = _result(partial, source, inside, model, recipe, potts, counted, workers)
         for path, write_other in outputs.others.items():
             write_other(result, made[path])
         common = record(result)
         texts = {path: record_text(path, blanks.get(path), common) for path in made}
-        partial.complete(made, texts, {"model": model.to_dict()})
+        partial.complete(made, texts, {})
         partial.publish(made, overwrite=overwrite)
         return result
 
@@ -168,8 +180,8 @@ def blank_outputs(image: Image, recipe: Recipe, outputs: Outputs) -> dict[Path, 
     return blanks
 
 
-class _LabelPart:
-    """Label a block and write it; a class, so that it can be pickled."""
+class _WritePart:
+    """Write the labels of a block; a class, so that it can be pickled."""
 
     def __init__(
         self,
@@ -184,19 +196,26 @@ class _LabelPart:
         self._folder = folder
         self._has_counts = has_counts
 
-    def __call__(
-        self, number: int, window: Window, block: NDArray[Any], mask: NDArray[Any] | None
-    ) -> NDArray[np.int64] | None:
-        labels = engine.label_block(self._model, block, mask)
+    def __call__(self, number: int, window: Window, labels: NDArray[Any]) -> NDArray[np.int64] | None:
         for path, sink, painted in self._sinks:
             with naming_output(path):
-                write_block(
-                    sink, window[: labels.ndim], labels if painted is None else self._model.paint(labels, painted)
-                )
-        counts = engine.counts_in(labels, self._model.n_classes, threads=1) if self._has_counts else None
+                write_block(sink, window, labels if painted is None else paint_decided(self._model, labels, painted))
+        counts = engine.counts_in(labels, self._model.n_classes + 1, threads=1) if self._has_counts else None
         with naming_output(self._sinks[0][0]):
             mark(self._folder, number, None if counts is None else counts.tolist())
         return counts
+
+
+def _chosen(partial: Partial, image: Image, mask: Any, recipe: Recipe, step: Step) -> Recipe:
+    """Choose what the recipe leaves open, or take what the interrupted run had chosen."""
+    if recipe.is_resolved:
+        return recipe
+    if "recipe" in partial.state:
+        return Recipe.from_dict(partial.state["recipe"])
+    step("choosing")
+    chosen = choose_filter(image, visible(image, mask), recipe)
+    partial.save({"recipe": chosen.to_dict()})
+    return chosen
 
 
 def _find_or_remember(
@@ -218,25 +237,38 @@ def _remembered(
     partial: Partial, image: Image, mask: Any, recipe: Recipe, workers: Workers, step: Step
 ) -> Segmentation:
     """Return what the interrupted run had found and written."""
-    model = model_from_dict(partial.state["model"])
-    source, inside = cutting.in_blocks(image, mask, workers)
+    recipe = _chosen(partial, image, mask, recipe, step)
+    source, inside = cutting.in_blocks(image, mask, workers, halo=labeling.reach(image, recipe))
     inside = visible(source, inside)
-    counted = _find_or_remember(partial, source, inside, recipe, workers, step)[1]
-    partial.save({"model": model.to_dict()})
-    return _result(source, inside, model, recipe, counted, workers)
+    clean = labeling.denoised(source, inside, recipe, workers)
+    model, counted = _find_or_remember(partial, clean, inside, recipe, workers, step)
+    potts = labeling.choose_potts(source, inside, model, recipe, workers)
+    return _result(partial, source, inside, model, recipe, potts, counted, workers)
 
 
 def _result(
-    source: Image, inside: Any, model: Levels | Palette, recipe: Recipe, counted: Any, workers: Workers
+    partial: Partial,
+    source: Image,
+    inside: Any,
+    model: Levels | Palette,
+    recipe: Recipe,
+    potts: Potts | None,
+    counted: Any,
+    workers: Workers,
 ) -> Segmentation:
-    labels = engine.classify(model, voxels_of(source), inside, None, workers)
-    return Segmentation(as_label_image(source, labels, recipe), model, recipe, counted, source)
+    """Return what was found; labels are computed again where they are asked for: what is in the folder goes."""
+    counts = partial.state.get("counts")
+    if counts is not None:
+        model = replace(model, counts=np.array(counts[:-1], np.int64))
+    clean = labeling.denoised(source, inside, recipe, workers)
+    labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
+    return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=(counts or [0])[-1])
 
 
 def _write_labels(
     partial: Partial,
-    source: Image,
-    inside: Any,
+    labels: Any,
+    dtype: np.dtype[Any],
     model: Levels | Palette,
     sinks: Sequence[Sink],
     outputs: Outputs,
@@ -245,11 +277,11 @@ def _write_labels(
     has_counts: bool,
 ) -> NDArray[np.int64] | None:
     """Write all blocks that are not written yet; count the voxels of each class in all, if that is asked for."""
-    dtypes = {outputs.labels: None, outputs.paint: source.dtype.newbyteorder("=")}
+    dtypes = {outputs.labels: None, outputs.paint: dtype.newbyteorder("=")}
     targets = [(path, sink, dtypes[path]) for path, sink in zip(outputs.images, sinks, strict=True)]
     done = partial.done()
-    work = _LabelPart(model, targets, partial.path, has_counts=has_counts)
-    counts = reduce_blocks(work, _added, (voxels_of(source), inside), workers, done=done)
+    work = _WritePart(model, targets, partial.path, has_counts=has_counts)
+    counts = reduce_blocks(work, _added, (labels,), workers, done=done)
     for one in done.values() if has_counts else ():
         counts = _added(counts, np.array(one, np.int64))
     return counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ def map_blocks(
     n_spatial: int,
     n_channels: int | None = None,
     halo: Sequence[int] | None = None,
+    is_placed: bool = False,
 ) -> Any:
     """Return what a function makes of each block.
 
@@ -46,6 +47,9 @@ def map_blocks(
     halo : sequence of int, optional
         How far beyond a block the function looks along each shared axis: it gets the block with so many voxels around
         it, fewer at the ends of the array, and what it returns for these is dropped.
+    is_placed : bool
+        Whether the function is told where its block begins, halo included, as `origin`: one integer for each shared
+        axis.
 
     Returns
     -------
@@ -53,27 +57,39 @@ def map_blocks(
         Of the kind of the first. Nothing is computed yet.
     """
     if isinstance(arrays[0], LazyArray):
-        return ComputedArray(function, arrays, dtype, n_spatial=n_spatial, n_channels=n_channels, halo=halo)
+        return ComputedArray(
+            function, arrays, dtype, n_spatial=n_spatial, n_channels=n_channels, halo=halo, is_placed=is_placed
+        )
     import dask.array
 
+    first = arrays[0]
+    depth = dict.fromkeys(range(first.ndim), 0) if halo is None else _depth(halo, first.ndim)
+    arrays = _cut_alike(arrays, depth)
     first = arrays[0]
     lacks = tuple(None if a is None else a.ndim < first.ndim for a in arrays)
     # dask lines arrays up by their last axes, as NumPy does: a mask must have one for the channels.
     given = [a[..., np.newaxis] if a.ndim < first.ndim else a for a in arrays if a is not None]
-    work = _Filled(function, lacks)
+    work = _Placed(function, lacks, first.chunks[:n_spatial], depth) if is_placed else _Filled(function, lacks)
     meta = np.empty((0,) * (n_spatial + (n_channels is not None)), dtype)
-    if halo is not None:
-        depth = {axis: halo[axis] if axis < n_spatial else 0 for axis in range(first.ndim)}
-        return dask.array.map_overlap(
-            work, *given, depth=[depth] * len(given), boundary="none", dtype=dtype, meta=meta, align_arrays=False
-        )
     options: dict[str, Any] = {}
     if n_channels is None and first.ndim > n_spatial:
         options["drop_axis"] = n_spatial
-    if n_channels is not None:
+    if n_channels is not None and first.shape[n_spatial:] != (n_channels,):
         options["chunks"] = (*first.chunks[:n_spatial], (n_channels,))
         if first.ndim == n_spatial:
             options["new_axis"] = n_spatial
+    if halo is not None:
+        return dask.array.map_overlap(
+            work,
+            *given,
+            depth=[depth] * len(given),
+            boundary="none",
+            dtype=dtype,
+            meta=meta,
+            align_arrays=False,
+            allow_rechunk=False,
+            **options,
+        )
     return dask.array.map_blocks(work, *given, dtype=dtype, meta=meta, **options)
 
 
@@ -239,6 +255,20 @@ def _nothing(one: None, other: None) -> None:
     del one, other
 
 
+def _cut_alike(arrays: Sequence[Any], depth: Mapping[int, int]) -> Sequence[Any]:
+    """Return dask arrays in the blocks of the first; where it has blocks shorter than a halo, these are joined first."""
+    from dask.array.overlap import ensure_minimum_chunksize
+
+    lengths = arrays[0].chunks
+    chunks = tuple(ensure_minimum_chunksize(depth[axis], along) for axis, along in enumerate(lengths))
+    return [a if a is None or a.chunks == chunks[: a.ndim] else a.rechunk(chunks[: a.ndim]) for a in arrays]
+
+
+def _depth(halo: Sequence[int], ndim: int) -> dict[int, int]:
+    """Return a halo as dask has it, with none along the channels."""
+    return {axis: halo[axis] if axis < len(halo) else 0 for axis in range(ndim)}
+
+
 class _Filled:
     """A function of blocks that gets None for arrays that are None; a class, so that it can be pickled."""
 
@@ -253,3 +283,25 @@ class _Filled:
     def _next(self, rest: Iterator[Any], lacks_channels: bool) -> Any:
         block = next(rest)
         return block[..., 0] if lacks_channels else block
+
+
+class _Placed(_Filled):
+    """The same, for a function that is told where its block begins."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        lacks: tuple[bool | None, ...],
+        chunks: tuple[tuple[int, ...], ...],
+        depth: dict[int, int],
+    ) -> None:
+        super().__init__(function, lacks)
+        self._starts = [np.concatenate(([0], np.cumsum(lengths))).tolist() for lengths in chunks]
+        self._depth = depth
+
+    def __call__(self, *blocks: Any, block_info: Any = None) -> Any:
+        place = block_info[0]["chunk-location"] if block_info else (0,) * len(self._starts)
+        origin = tuple(max(0, s[i] - self._depth[a]) for a, (s, i) in enumerate(zip(self._starts, place, strict=False)))
+        rest = iter(blocks)
+        given = [None if one is None else self._next(rest, one) for one in self._lacks]
+        return self._function(*given, origin=origin)

@@ -8,13 +8,16 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from klevels.cli.options import (
+    AROUND,
     K_OPTION,
     LABELS_OPTION,
     PLANNED,
     READING,
     RESUMABLE,
     RUNNING,
+    Around,
     Channels,
+    Confidence,
     Figure,
     Gray,
     Json,
@@ -37,6 +40,7 @@ from klevels.cli.options import (
     examples,
     whole_number,
 )
+from klevels.core.denoise import METHODS
 from klevels.core.dither import Dither
 from klevels.core.spaces import Space
 from klevels.version import __version__
@@ -119,6 +123,7 @@ def histogram(
     help_epilogue=examples(
         "klevels segment scan.tif -k 3 -o labels.tif --figure sheet.png",
         "klevels segment scan.tif -k 3 --noise valley --json",
+        "klevels segment scan.tif -k 3 --denoise auto --smooth auto -o labels.tif",
         "klevels segment low.tif high.tif -k 4 --normalize -o labels.tif",
         "klevels segment other.tif --recipe labels.tif.json -o other-labels.tif",
         "klevels segment large.ome.zarr -k 4 -o labels.ome.zarr --memory 8GB --resume",
@@ -136,6 +141,8 @@ def segment(
     normalize: Normalize = False,
     quality: QualityOption = "default",
     seed: Seed = 0,
+    around: Around = AROUND,
+    confidence: Confidence = None,
     figure: Figure = None,
     paint: Paint = None,
     recipe: RecipeFile = None,
@@ -166,6 +173,8 @@ def segment(
         normalize=normalize,
         quality=quality,
         seed=seed,
+        around=around,
+        confidence=confidence,
         figure=figure,
         paint=paint,
         recipe=recipe,
@@ -241,6 +250,7 @@ def apply(
     mask: Mask = None,
     nan: NanOption = "error",
     gray: Gray = False,
+    around: Around = AROUND,
     figure: Figure = None,
     paint: Paint = None,
     json: Json = False,
@@ -259,6 +269,7 @@ def apply(
         mask=mask,
         nan=nan,
         gray=gray,
+        around=around,
         figure=figure,
         paint=paint,
         json=json,
@@ -375,6 +386,50 @@ def sweep(
         nan=nan,
         gray=gray,
         figure=figure,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        reading=reading,
+        running=running,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels denoise scan.tif -o clean.tif",
+        "klevels denoise scan.ome.zarr -o clean.ome.zarr --method median --strength 2",
+    )
+)
+def denoise(
+    path: Channels,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The denoised image.")],
+    method: Annotated[str, Parameter(name="--method", help=f"auto, or one of {', '.join(METHODS)}.")] = "auto",
+    strength: Annotated[
+        float | None,
+        Parameter(
+            name="--strength", help="In gray values; of median and gaussian, in voxels. From the noise by default."
+        ),
+    ] = None,
+    mask: Mask = None,
+    gray: Gray = False,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    reading: Reading = READING,
+    running: Resumable = RESUMABLE,
+) -> None:
+    """Take noise from an image or a volume."""
+    from klevels.cli import denoisings
+
+    denoisings.denoise(
+        path,
+        output,
+        method=method,
+        strength=strength,
+        mask=mask,
+        gray=gray,
         json=json,
         overwrite=overwrite,
         threads=threads,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from cyclopts import Parameter, Token
 
 from klevels.core.clusters import Quality
+from klevels.core.denoise import METHODS, Filter
 from klevels.errors import ParameterError
 from klevels.lazy import Layout
+from klevels.recipe import Borders
 from klevels.units import short_unit
 
 Nan = Literal["error", "ignore"]
@@ -75,6 +77,12 @@ K_OPTION = Parameter(
 )
 LABELS_OPTION = Parameter(name=["-o", "--output"], help="The labels (.tif, .ome.zarr, .nrrd, .raw, .png, .npy, .npz).")
 Paint = Annotated[Path | None, Parameter(name="--paint", help="Write each voxel its center's gray, or channels.")]
+Confidence = Annotated[
+    Path | None,
+    Parameter(
+        name="--confidence", help="Write how much nearer the nearest center is than the next, in units of noise."
+    ),
+]
 Noise = Annotated[
     str, Parameter(name="--noise", help="Split noise off first: valley, kmeans, minimum-error, a gray value, or none.")
 ]
@@ -191,7 +199,58 @@ class Resumable(Planned):
     )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """How the voxels around a voxel count."""
+
+    denoise: Annotated[
+        str, Parameter(name="--denoise", help=f"auto, none, or METHOD[:STRENGTH], of {', '.join(METHODS)}.")
+    ] = "none"
+    borders: Annotated[
+        bool,
+        Parameter(
+            name="--borders", negative=(), help="Give border voxels that look like a phase between to a neighbor."
+        ),
+    ] = False
+    undecided: Annotated[
+        bool, Parameter(name="--undecided", negative=(), help="Keep such voxels as a class of their own instead.")
+    ] = False
+    smooth: Annotated[
+        str, Parameter(name="--smooth", help="Make labels agree with their neighbors: auto, none, or the weight β.")
+    ] = "none"
+    reestimate: Annotated[
+        bool, Parameter(name="--reestimate", negative=(), help="Estimate the classes anew while labels are smoothed.")
+    ] = False
+
+    @property
+    def settings(self) -> Settings:
+        """The same, as a recipe has them."""
+        if self.borders and self.undecided:
+            raise ParameterError("both --borders and --undecided are given; give one of them")
+        return Settings(
+            denoise=None
+            if self.denoise == "none"
+            else "auto"
+            if self.denoise == "auto"
+            else Filter.parse(self.denoise),
+            borders="resolve" if self.borders else "undecided" if self.undecided else None,
+            smooth=None if self.smooth == "none" else "auto" if self.smooth == "auto" else _beta(self.smooth),
+            reestimate=self.reestimate,
+        )
+
+
+class Settings(TypedDict):
+    """Fields of a recipe."""
+
+    denoise: Filter | Literal["auto"] | None
+    borders: Borders | None
+    smooth: float | Literal["auto"] | None
+    reestimate: bool
+
+
 READING = Reading()
+AROUND = Around()
 RUNNING = Running()
 PLANNED = Planned()
 RESUMABLE = Resumable()
@@ -205,6 +264,13 @@ def _whole(text: str, name: str) -> int:
     if not text.isdecimal():
         raise ParameterError(f"{name} holds {text!r}; give whole numbers, such as 64 512 512")
     return int(text)
+
+
+def _beta(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ParameterError(f"--smooth is {text!r}; give auto, none, or a number of 0 or more") from None
 
 
 def _real(text: str, name: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from klevels import io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_mask, load_model, load_scan, naming, parse_noise, present
-from klevels.cli.options import READING, Reading, Resumable, Running
+from klevels.cli.options import AROUND, READING, Around, Reading, Resumable, Running
 from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer, json_writer
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
@@ -47,6 +47,8 @@ def segment(
     normalize: bool,
     quality: Quality,
     seed: int,
+    around: Around,
+    confidence: Path | None,
     figure: Path | None,
     paint: Path | None,
     recipe: Path | None,
@@ -71,13 +73,14 @@ def segment(
             normalize=normalize,
             quality=quality,
             random_state=seed,
+            **around.settings,
         )
     else:
-        settings = (k, noise, nan, gray, normalize, quality, seed, reading)
-        if settings != (None, "none", "error", False, False, "default", 0, READING):
+        settings = (k, noise, nan, gray, normalize, quality, seed, around, reading)
+        if settings != (None, "none", "error", False, False, "default", 0, AROUND, READING):
             raise ParameterError("both --recipe and settings such as -k or --gray are given; give one of them")
         asked = load_recipe(recipe, mask=mask)
-    given = Given("segment", [running.place(path) for path in paths], output, figure, paint)
+    given = Given("segment", [running.place(path) for path in paths], output, figure, paint, confidence)
     _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
 
 
@@ -89,6 +92,7 @@ def apply(
     mask: Path | None,
     nan: Nan,
     gray: bool,
+    around: Around,
     figure: Path | None,
     paint: Path | None,
     json: bool,
@@ -107,6 +111,7 @@ def apply(
         missing=reading.fill,
         layout=reading.layout,
         model=fitted,
+        **around.settings,
     )
     given = Given("apply", [running.place(path) for path in paths], output, figure, paint)
     _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
@@ -182,11 +187,12 @@ class Given:
     output: Path | None
     figure: Path | None
     paint: Path | None
+    confidence: Path | None = None
 
     @property
     def images(self) -> list[Path]:
         """The outputs that are as large as the input."""
-        return present(self.output, self.paint)
+        return present(self.output, self.paint, self.confidence)
 
 
 def _segment(
@@ -201,8 +207,9 @@ def _segment(
     outputs = Outputs(present(*paths, mask), overwrite=overwrite or is_made)
     outputs.claim(given.output, io.OUTPUT_SUFFIXES)
     outputs.claim(given.paint, io.OUTPUT_SUFFIXES)
+    outputs.claim(given.confidence, io.OUTPUT_SUFFIXES)
     outputs.claim(given.figure, FIGURE_SUFFIXES)
-    with Stages(5) as stage, workers_of(running, threads, stage) as workers:
+    with Stages(6) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
         access = Access(level=recipe.level, missing=recipe.missing, layout=recipe.layout)
         image = load_scan(paths, gray=recipe.gray, access=access, lazy=running.lazy)
@@ -210,13 +217,14 @@ def _segment(
         if running.dry_run:
             from klevels.plans import plan_run
 
-            show.plan(plan_run(image, recipe, (given.output, given.paint), workers), json=json)
+            planned = plan_run(image, recipe, (given.output, given.paint, given.confidence), workers, mask=inside)
+            show.plan(planned, json=json)
             return
 
         def record(result: Segmentation) -> dict[str, Any]:
             known = [identify(path) for path in paths]
             counted = result.histogram if any(one["sha256"] is None for one in known) else None
-            return record_of(given.verb, recipe, result.model, known, identify_mask(mask), counted)
+            return record_of(given.verb, result.recipe, result.model, known, identify_mask(mask), counted)
 
         with naming(paths):
             if any(io.is_streamed(path, image) or workers.client is not None for path in given.images):
@@ -257,11 +265,11 @@ def _stream(
         "inputs": [state_of(path) for path in given.paths],
         "recipe": recipe.to_dict(),
         "mask": None if recipe.mask is None else state_of(recipe.mask),
-        "outputs": [None if path is None else path.name for path in (given.output, given.paint)],
+        "outputs": [None if path is None else path.name for path in (given.output, given.paint, given.confidence)],
         "version": __version__,
     }
     return segment_to(
-        StreamedOutputs(labels=given.output, paint=given.paint, others=drawn),
+        StreamedOutputs(labels=given.output, paint=given.paint, margins=given.confidence, others=drawn),
         image,
         inside,
         recipe,

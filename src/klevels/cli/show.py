@@ -6,12 +6,14 @@ import json as json_module
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from klevels.core.colors import ColorTable
+from klevels.core.denoise import Filter
 from klevels.core.fit import fit_levels
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
@@ -48,12 +50,26 @@ def plan(planned: Plan, *, json: bool) -> None:
     where = "in memory" if planned.in_memory else f"in {planned.n_blocks:,} blocks of {_text(planned.block)}"
     kept = f", {planned.n_kept:,} blocks kept from the first to the next" if planned.n_kept else ""
     print(f"image    {size}, {where}")
+    if planned.denoised != "not":
+        print(f"denoised {planned.denoised}")
     print(f"passes   {len(planned.passes)}: {', '.join(planned.passes)}{kept}")
     print(f"reading  each voxel {planned.n_reads:.3g} times, on the average")
     print(f"workers  {planned.n_workers}")
     print(f"memory   {_size(planned.memory_bytes)} at most on one machine")
     print(f"output   {_size(planned.output_bytes)} before compression")
     print(f"time     {_duration(planned.seconds)}, from that of one block")
+    return None
+
+
+def denoised(chosen: Filter | None, output: Path, *, json: bool) -> None:
+    if json:
+        told = {} if chosen is None else asdict(chosen)
+        return _print_json({"output": str(output), "method": None, "strength": None, "noise": None, **told})
+    if chosen is None:
+        print(f"no noise is found: {output} is the image as it was")
+        return None
+    noise = "" if chosen.noise is None else f"; noise of {chosen.noise:.4g} gray values"
+    print(f"{output}: {chosen}{noise}")
     return None
 
 
@@ -69,6 +85,8 @@ def segmentation(result: Segmentation, *, json: bool) -> None:
     if model.explained_variance < 0:
         scale = "scale of gray" if isinstance(model, Levels) else "scale"
         print(f"the model fits worse than a single class: is this scan on the model's {scale}?", file=sys.stderr)
+    if result.recipe.looks_around:
+        print(_neighborhoods(result))
     if isinstance(model, Levels) and model.excess_bound:
         print(f"counted in bins: the inertia is at most {model.excess_bound / model.inertia:.1e} too high")
     return None
@@ -189,6 +207,18 @@ def _print_classes(model: Levels | Palette, labels: Image | None, names: Sequenc
         noise = "  noise" if j == 0 and isinstance(model, Levels) and model.noise_threshold is not None else ""
         size = f" {count * volume[0]:>12.6g}" if volume else ""
         print(f"{j:>5} {center} {count:>16,} {100 * fraction:>8.3f}%{size}{noise}")
+
+
+def _neighborhoods(result: Segmentation) -> str:
+    """Tell how the voxels around a voxel counted."""
+    recipe = result.recipe
+    told = ["not denoised" if recipe.denoise is None else f"denoised by {recipe.denoise}"]
+    if recipe.borders is not None:
+        kept = f", {result.n_undecided:,} voxels undecided" if recipe.borders == "undecided" else ""
+        told.append(f"borders resolved{kept}")
+    if recipe.smooth is not None:
+        told.append(f"smoothed with β = {recipe.smooth:.3g}")
+    return "; ".join(told)
 
 
 def _print_colors(palette: Palette) -> None:

@@ -33,6 +33,8 @@ class ComputedArray(LazyArray):
     halo : sequence of int, optional
         How far beyond a window the function looks along each shared axis: it gets so many voxels more, fewer at the
         ends of the array, and what it returns for these is dropped.
+    is_placed : bool
+        Whether the function is told where what it gets begins, as `origin`.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ComputedArray(LazyArray):
         n_spatial: int,
         n_channels: int | None = None,
         halo: Sequence[int] | None = None,
+        is_placed: bool = False,
     ) -> None:
         first: Any = sources[0]
         last = () if n_channels is None else (n_channels,)
@@ -55,6 +58,7 @@ class ComputedArray(LazyArray):
         self._sources = tuple(sources)
         self._n_spatial = n_spatial
         self._halo = (0,) * n_spatial if halo is None else tuple(halo)
+        self._is_placed = is_placed
 
     def read_into(self, window: Window, out: NDArray[Any]) -> None:
         into = getattr(self._function, "into", None)
@@ -70,7 +74,11 @@ class ComputedArray(LazyArray):
             slice(max(0, one.start - reach), min(n, one.stop + reach))
             for one, reach, n in zip(place, self._halo, self.shape, strict=False)
         )
-        found = self._function(*(None if one is None else self._of(one, around) for one in self._sources))
+        blocks = [None if one is None else self._of(one, around) for one in self._sources]
+        if self._is_placed:
+            found = self._function(*blocks, origin=tuple(one.start for one in around))
+        else:
+            found = self._function(*blocks)
         inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))
         return found[(*inner, *window[self._n_spatial :])]
 

@@ -1,0 +1,175 @@
+"""From gray values and classes to labels, as a recipe asks for it: denoised before, and in agreement with neighbors after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from klevels import engine, neighborhoods
+from klevels.core import borders, smooth
+from klevels.core.colors import ColorTable
+from klevels.core.denoise import Filter
+from klevels.core.histogram import Histogram
+from klevels.core.levels import Levels
+from klevels.core.palette import Palette
+from klevels.core.smooth import Potts, fit_potts
+from klevels.errors import ParameterError
+from klevels.image import Image
+from klevels.recipe import Recipe
+from klevels.sampling import sample
+from klevels.sources import voxels_of
+from klevels.workers import Workers
+
+
+def check_neighborhoods(image: Image, recipe: Recipe) -> None:
+    """Refuse what is for gray images only.
+
+    Parameters
+    ----------
+    image : Image
+        What is segmented.
+    recipe : Recipe
+        What is asked.
+
+    Raises
+    ------
+    ParameterError
+        If an image with channels shall be smoothed, or its borders resolved.
+    """
+    asked = [name for name in ("borders", "smooth") if getattr(recipe, name) is not None]
+    if "c" in image.axes and asked:
+        raise ParameterError(f"{asked[0]} is for gray images, but the image has axes {image.axes}; leave it out")
+
+
+def denoised(image: Image, mask: Any, recipe: Recipe, workers: Workers) -> Image:
+    """Return an image as it is segmented.
+
+    Parameters
+    ----------
+    image : Image
+        With an array in memory or in blocks.
+    mask : array or None
+        Where a voxel counts; cut like the image.
+    recipe : Recipe
+        With a filter that has its strength, or with none.
+    workers : Workers
+        Who does it, where the image is in memory.
+
+    Returns
+    -------
+    Image
+        The same one, where nothing is asked.
+    """
+    chosen = recipe.denoise
+    return neighborhoods.denoise(image, mask, chosen, workers) if isinstance(chosen, Filter) else image
+
+
+def label(
+    image: Image,
+    clean: Image,
+    mask: Any,
+    model: Levels | Palette,
+    recipe: Recipe,
+    potts: Potts | None,
+    counted: Histogram | ColorTable | None,
+    workers: Workers,
+) -> Any:
+    """Label each voxel.
+
+    Parameters
+    ----------
+    image : Image
+        As it was measured; with an array in memory or in blocks.
+    clean : Image
+        The same, denoised.
+    mask : array or None
+        Where a voxel counts; cut like the image.
+    model : Levels or Palette
+        The classes.
+    recipe : Recipe
+        What is asked.
+    potts : Potts or None
+        From `choose_potts`, if labels shall agree with their neighbors.
+    counted : Histogram or ColorTable or None
+        Of the image, if it is at hand.
+    workers : Workers
+        Who does it, where the image is in memory.
+
+    Returns
+    -------
+    ndarray, LazyArray or dask array
+        Of uint8 or uint16, of the kind of the image's array.
+    """
+    labels = engine.classify(model, voxels_of(clean), mask, counted, workers)
+    if recipe.borders is not None and isinstance(model, Levels):
+        is_kept = recipe.borders == "undecided"
+        labels = neighborhoods.resolve_borders(clean, labels, mask, model, is_kept=is_kept, workers=workers)
+    return labels if potts is None else neighborhoods.smooth(image, labels, mask, potts, workers)
+
+
+def reach(image: Image, recipe: Recipe) -> tuple[int, ...] | None:
+    """Return how far along each axis a label depends on the image.
+
+    Parameters
+    ----------
+    image : Image
+        What is segmented.
+    recipe : Recipe
+        With a filter that has its strength, or with none.
+
+    Returns
+    -------
+    tuple of int or None
+        In voxels, for each axis but the channels; None where labels depend on their own voxels only.
+    """
+    if not recipe.looks_around:
+        return None
+    n_spatial = len(image.axes.replace("c", ""))
+    halos = [recipe.denoise.halo(n_spatial, image.spacing)] if isinstance(recipe.denoise, Filter) else []
+    if recipe.borders is not None:
+        halos.append(borders.halo(n_spatial, image.spacing))
+    if recipe.smooth is not None:
+        halos.append(smooth.halo(n_spatial))
+    sums = [sum(along) for along in zip(*halos, strict=True)] or [0] * n_spatial
+    return tuple(map(min, sums, image.shape))
+
+
+def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recipe, workers: Workers) -> Potts | None:
+    """Choose how labels are made to agree with their neighbors.
+
+    Parameters
+    ----------
+    image : Image
+        Gray, as it was measured, of any kind of array.
+    mask : array or None
+        Where a voxel counts.
+    model : Levels or Palette
+        The classes.
+    recipe : Recipe
+        With a filter that has its strength, or with none.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    Potts or None
+        How likely each gray value is in each class, in the image as it was measured, and β: from some boxes of the
+        image, if it is large. None where nothing is asked.
+    """
+    if recipe.smooth is None or not isinstance(model, Levels):
+        return None
+    box = sample(image, mask)
+    alone = Workers(workers.threads)
+    part = replace(image, data=box.values)
+    clean = denoised(part, box.inside, recipe, alone)
+    labels = label(part, clean, box.inside, model, recipe, None, None, alone)
+    return fit_potts(
+        box.values,
+        labels,
+        model,
+        beta=None if recipe.smooth == "auto" else recipe.smooth,
+        inside=box.inside,
+        spacing=image.spacing,
+        reestimate=recipe.reestimate,
+        threads=workers.threads,
+    )
