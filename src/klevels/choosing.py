@@ -112,8 +112,7 @@ def resolved(asked: Filter, image: Image, mask: Any) -> Filter:
 def _check_gray(image: Image) -> None:
     if "c" in image.axes:
         raise DataError(
-            f"the image has channels (axes {image.axes}), and noise is estimated of gray only; give a strength, such as "
-            f"gaussian:1"
+            f"the image has channels (axes {image.axes}), noise is estimated of gray; give a strength, as gaussian:1"
         )
 
 

@@ -1,4 +1,4 @@
-"""From gray values and classes to labels, as a recipe asks for it: denoised before, and in agreement with neighbors after."""
+"""From gray values and classes to labels, as a recipe asks: denoised before, in agreement with neighbors after."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LEAST_MEMORY = 64 * 10**6
 COPIES = 4
 """A block takes so many times its size at the peak: as it is stored, decoded, labeled, and encoded again."""
 AROUND_BYTES = 24
-"""What a voxel takes besides where blocks overlap: filters work in two or three arrays of float32 and some of labels."""
+"""What a voxel takes besides where blocks overlap: filters work in some arrays of float32, and some of labels."""
 UNKNOWN = 4 << 30
 """What is taken for free where the system does not tell."""
 
@@ -303,7 +303,7 @@ def _cost(shape: Sequence[int], block: Sequence[int], chunks: Sequence[int]) -> 
 def _largest(
     shape: Sequence[int], unit: Sequence[int], most: int, fits: Callable[[Sequence[int]], bool]
 ) -> tuple[int, ...]:
-    """Return the largest multiple of the unit that fits, of at most so many voxels; the least that there is is the unit."""
+    """Return the largest multiple of the unit that fits, of at most so many voxels; the unit at least."""
     while True:
         block = _grown(shape, unit, most)
         if fits(block) or most <= math.prod(unit):

@@ -105,9 +105,10 @@ def segment(
     Returns
     -------
     Segmentation
-        With the recipe as it was done: what was chosen is in it. Labels ascend with gray level, or with the brightness of the centers; voxels left out have the ignore label, 255
-        (65535 beyond 255 classes). Where the image is not in memory, or a client is given, they are not computed yet:
-        a dask array where the image is one, else a `LazyArray`. `klevels.write` writes them block by block.
+        With the recipe as it was done: what was chosen is in it. Labels ascend with gray level, or with the brightness
+        of the centers; voxels left out have the ignore label, 255 (65535 beyond 255 classes). Where the image is not in
+        memory, or a client is given, they are not computed yet: a dask array where the image is one, else a
+        `LazyArray`. `klevels.write` writes them block by block.
 
     Raises
     ------

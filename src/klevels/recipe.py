@@ -25,7 +25,6 @@ from klevels.errors import ParameterError
 from klevels.image import Image
 from klevels.lazy import Layout
 
-
 Borders = Literal["resolve", "undecided"]
 MOST_WITH_UNDECIDED = 254
 """Labels are uint8 then, with one more for undecided voxels and 255 for those that are left out."""
@@ -66,8 +65,8 @@ class Recipe:
         What becomes of voxels on the border of a dark and a bright phase that look like a phase between: they are given
         to one of the two, or get a label of their own, `n_classes`. None for nothing.
     smooth : float or "auto", optional
-        How much labels agree with their neighbors: the weight β of the Potts model, or "auto", estimated from the image.
-        None for not at all.
+        How much labels agree with their neighbors: the weight β of the Potts model, or "auto", estimated from the
+        image. None for not at all.
     reestimate : bool
         Whether smoothing estimates the gray values of each class anew from the smoothed labels.
     model : Levels or Palette, optional

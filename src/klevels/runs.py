@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from klevels import cutting, engine, labeling, scratch
 from klevels.blocks import blocks_of, reduce_blocks
 from klevels.choosing import choose_filter
+from klevels.confidence import margins_of, remaining_noise
 from klevels.copying import finish, record_text, write_block
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.core.smooth import Potts
+from klevels.errors import ParameterError
 from klevels.files import naming_output
 from klevels.image import Image
 from klevels.io.sinks import Sink, create, open_sink
@@ -136,7 +138,16 @@ def segment_to(
         labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
         partial.cut(blocks_of(labels))
         has_counts = counts_labels(source, recipe, counted)
-        counts = _write_labels(partial, labels, source.dtype, model, sinks, outputs, workers, has_counts=has_counts)
+        margins = _margins(source, clean, inside, model, recipe, workers) if outputs.margins is not None else None
+        work = _WritePart(
+            model,
+            outputs,
+            dict(zip(outputs.images, sinks, strict=True)),
+            source.dtype.newbyteorder("="),
+            partial.path,
+            has_counts=has_counts,
+        )
+        counts = _write_labels(work, (labels, margins), partial, workers, has_counts=has_counts)
         step("writing")
         for path, sink in zip(outputs.images, sinks, strict=True):
             finish(path, sink, workers)
@@ -177,33 +188,51 @@ def blank_outputs(image: Image, recipe: Recipe, outputs: Outputs) -> dict[Path, 
         painted = _blank(image.shape, image.dtype.newbyteorder("="))
         painted = painted[..., :-1] if has_alpha(image) else painted
         blanks[outputs.paint] = Image(painted, image.axes, image.spacing, image.unit)
+    if outputs.margins is not None:
+        blanks[outputs.margins] = Image(_blank(image.shape, np.dtype(np.float32)), image.axes, image.spacing, image.unit)
     return blanks
 
 
 class _WritePart:
-    """Write the labels of a block; a class, so that it can be pickled."""
+    """Write the labels of a block, and what belongs to them; a class, so that it can be pickled."""
 
     def __init__(
         self,
         model: Levels | Palette,
-        sinks: Sequence[tuple[Path, Sink, np.dtype[Any] | None]],
+        outputs: Outputs,
+        sinks: Mapping[Path, Sink],
+        dtype: np.dtype[Any],
         folder: Path,
         *,
         has_counts: bool,
     ) -> None:
         self._model = model
-        self._sinks = sinks
+        self._first = outputs.images[0]
+        self._labels, self._paint, self._margins = (
+            None if path is None else (path, sinks[path]) for path in (outputs.labels, outputs.paint, outputs.margins)
+        )
+        self._dtype = dtype
         self._folder = folder
         self._has_counts = has_counts
 
-    def __call__(self, number: int, window: Window, labels: NDArray[Any]) -> NDArray[np.int64] | None:
-        for path, sink, painted in self._sinks:
-            with naming_output(path):
-                write_block(sink, window, labels if painted is None else paint_decided(self._model, labels, painted))
+    def __call__(
+        self, number: int, window: Window, labels: NDArray[Any], margins: NDArray[Any] | None
+    ) -> NDArray[np.int64] | None:
+        _write(self._labels, window, labels)
+        if self._paint is not None:
+            _write(self._paint, window, paint_decided(self._model, labels, self._dtype))
+        if margins is not None:
+            _write(self._margins, window, margins)
         counts = engine.counts_in(labels, self._model.n_classes + 1, threads=1) if self._has_counts else None
-        with naming_output(self._sinks[0][0]):
+        with naming_output(self._first):
             mark(self._folder, number, None if counts is None else counts.tolist())
         return counts
+
+
+def _write(target: tuple[Path, Sink] | None, window: Window, block: NDArray[Any]) -> None:
+    if target is not None:
+        with naming_output(target[0]):
+            write_block(target[1], window, block)
 
 
 def _chosen(partial: Partial, image: Image, mask: Any, recipe: Recipe, step: Step) -> Recipe:
@@ -265,23 +294,20 @@ def _result(
     return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=(counts or [0])[-1])
 
 
+def _margins(source: Image, clean: Image, inside: Any, model: Levels | Palette, recipe: Recipe, workers: Workers) -> Any:
+    """Return how sure each label is, to be written beside it."""
+    if not isinstance(model, Levels):
+        raise ParameterError(f"confidence is told of gray images, but the image has axes {source.axes}; leave it out")
+    noise = remaining_noise(source, inside, model, recipe, workers)
+    return margins_of(clean, inside, model, noise)
+
+
 def _write_labels(
-    partial: Partial,
-    labels: Any,
-    dtype: np.dtype[Any],
-    model: Levels | Palette,
-    sinks: Sequence[Sink],
-    outputs: Outputs,
-    workers: Workers,
-    *,
-    has_counts: bool,
+    work: _WritePart, arrays: Sequence[Any], partial: Partial, workers: Workers, *, has_counts: bool
 ) -> NDArray[np.int64] | None:
     """Write all blocks that are not written yet; count the voxels of each class in all, if that is asked for."""
-    dtypes = {outputs.labels: None, outputs.paint: dtype.newbyteorder("=")}
-    targets = [(path, sink, dtypes[path]) for path, sink in zip(outputs.images, sinks, strict=True)]
     done = partial.done()
-    work = _WritePart(model, targets, partial.path, has_counts=has_counts)
-    counts = reduce_blocks(work, _added, (labels,), workers, done=done)
+    counts = reduce_blocks(work, _added, arrays, workers, done=done)
     for one in done.values() if has_counts else ():
         counts = _added(counts, np.array(one, np.int64))
     return counts

@@ -38,7 +38,7 @@ RATES: dict[Method, float] = {
     "bilateral": 2e6,
     "tv": 1e6,
 }
-"""Voxels a second that a thread filters, about: whether to keep the result must not depend on what else a machine does."""
+"""Voxels a second that a thread filters, about. They are not measured: what else a machine does must not matter."""
 
 
 def is_cheaper(image: Image, recipe: Recipe, folder: Path) -> bool:

@@ -64,11 +64,11 @@ def map_blocks(
 
     first = arrays[0]
     depth = dict.fromkeys(range(first.ndim), 0) if halo is None else _depth(halo, first.ndim)
-    arrays = _cut_alike(arrays, depth)
-    first = arrays[0]
-    lacks = tuple(None if a is None else a.ndim < first.ndim for a in arrays)
+    cut = _cut_alike(arrays, depth)
+    first = cut[0]
+    lacks = tuple(None if a is None else a.ndim < first.ndim for a in cut)
     # dask lines arrays up by their last axes, as NumPy does: a mask must have one for the channels.
-    given = [a[..., np.newaxis] if a.ndim < first.ndim else a for a in arrays if a is not None]
+    given = [a[..., np.newaxis] if a.ndim < first.ndim else a for a in cut if a is not None]
     work = _Placed(function, lacks, first.chunks[:n_spatial], depth) if is_placed else _Filled(function, lacks)
     meta = np.empty((0,) * (n_spatial + (n_channels is not None)), dtype)
     options: dict[str, Any] = {}
@@ -256,7 +256,7 @@ def _nothing(one: None, other: None) -> None:
 
 
 def _cut_alike(arrays: Sequence[Any], depth: Mapping[int, int]) -> Sequence[Any]:
-    """Return dask arrays in the blocks of the first; where it has blocks shorter than a halo, these are joined first."""
+    """Return dask arrays in the blocks of the first, of which those shorter than a halo are joined to others."""
     from dask.array.overlap import ensure_minimum_chunksize
 
     lengths = arrays[0].chunks

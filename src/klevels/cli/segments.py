@@ -15,6 +15,7 @@ from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer,
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
 from klevels.cli.running import access_of, workers_of
+from klevels.confidence import Confidence, confidence
 from klevels.core.clusters import Quality
 from klevels.core.colors import ColorTable
 from klevels.core.histogram import Histogram
@@ -226,9 +227,15 @@ def _segment(
             counted = result.histogram if any(one["sha256"] is None for one in known) else None
             return record_of(given.verb, result.recipe, result.model, known, identify_mask(mask), counted)
 
+        def how_sure(result: Segmentation) -> Confidence | None:
+            if given.confidence is None:
+                return None
+            return confidence(result, mask=inside, threads=threads, memory=workers.memory, client=workers.client)
+
         with naming(paths):
             if any(io.is_streamed(path, image) or workers.client is not None for path in given.images):
                 result = _stream(given, image, inside, recipe, workers, record, running, stage, overwrite=overwrite)
+                sure = how_sure(result)
             else:
                 result = run(
                     image,
@@ -239,9 +246,10 @@ def _segment(
                     client=workers.client,
                     progress=stage,
                 )
+                sure = how_sure(result)
                 stage("writing")
-                Outputs(paths, overwrite=overwrite).write_recorded(_files(result, given), lambda: record(result))
-    show.segmentation(result, json=json)
+                Outputs(paths, overwrite=overwrite).write_recorded(_files(result, sure, given), lambda: record(result))
+    show.segmentation(result, sure, json=json)
 
 
 def _stream(
@@ -286,7 +294,7 @@ def _draw_to(figure: Path) -> Callable[[Segmentation, Path], None]:
     return lambda result, part: figure_writer(figure, _drawn(result))(part)
 
 
-def _files(result: Segmentation, given: Given) -> dict[Path, Writer]:
+def _files(result: Segmentation, sure: Confidence | None, given: Given) -> dict[Path, Writer]:
     """Return what writes each output."""
     files: dict[Path, Writer] = {}
     if given.output is not None:
@@ -295,6 +303,8 @@ def _files(result: Segmentation, given: Given) -> dict[Path, Writer]:
         painted = result.paint()
         _check_colors(given.paint, painted)
         files[given.paint] = image_writer(given.paint, painted)
+    if given.confidence is not None and sure is not None:
+        files[given.confidence] = image_writer(given.confidence, sure.margins)
     if given.figure is not None:
         files[given.figure] = figure_writer(given.figure, _drawn(result))
     return files

@@ -24,6 +24,7 @@ from klevels.poster import Poster
 from klevels.recipe import Segmentation
 
 if TYPE_CHECKING:
+    from klevels.confidence import Confidence
     from klevels.plans import Plan
 
 N_BARS = 24
@@ -73,8 +74,8 @@ def denoised(chosen: Filter | None, output: Path, *, json: bool) -> None:
     return None
 
 
-def segmentation(result: Segmentation, *, json: bool) -> None:
-    summary = result.summary()
+def segmentation(result: Segmentation, sure: Confidence | None = None, *, json: bool) -> None:
+    summary = result.summary() | ({} if sure is None else {"confidence": sure.summary()})
     if json:
         return _print_json(summary)
     model = result.model
@@ -87,6 +88,8 @@ def segmentation(result: Segmentation, *, json: bool) -> None:
         print(f"the model fits worse than a single class: is this scan on the model's {scale}?", file=sys.stderr)
     if result.recipe.looks_around:
         print(_neighborhoods(result))
+    if sure is not None:
+        _print_confidence(sure)
     if isinstance(model, Levels) and model.excess_bound:
         print(f"counted in bins: the inertia is at most {model.excess_bound / model.inertia:.1e} too high")
     return None
@@ -219,6 +222,13 @@ def _neighborhoods(result: Segmentation) -> str:
     if recipe.smooth is not None:
         told.append(f"smoothed with β = {recipe.smooth:.3g}")
     return "; ".join(told)
+
+
+def _print_confidence(sure: Confidence) -> None:
+    print(f"{100 * sure.low_share:.1f} % of the voxels have a margin below 1 noise of {sure.noise:.4g} gray values")
+    for phase, one in enumerate(sure.intervals.phases):
+        low, high = 100 * one.low, 100 * one.high
+        print(f"phase {phase}: {100 * one.fraction:.2f} %, from {low:.2f} to {high:.2f} %")
 
 
 def _print_colors(palette: Palette) -> None:

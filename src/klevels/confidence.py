@@ -1,0 +1,225 @@
+"""How sure a segmentation is: of each voxel, and of the fraction of each phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from klevels import choosing, cutting, engine, labeling
+from klevels.blocks import map_blocks
+from klevels.core.confidence import low_share, margins
+from klevels.core.denoise import Filter
+from klevels.core.histogram import Histogram
+from klevels.core.intervals import Intervals, intervals
+from klevels.core.levels import Levels
+from klevels.counting import as_mask
+from klevels.errors import ParameterError
+from klevels.image import Image
+from klevels.recipe import Recipe, Segmentation
+from klevels.sampling import sample
+from klevels.sources import visible
+from klevels.workers import Workers
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """How sure a segmentation is.
+
+    Parameters
+    ----------
+    noise : float
+        The standard deviation of the noise that is left in what was segmented, in gray values.
+    margins : Image
+        float32: how much nearer each voxel is to the nearest center than to the second nearest, in units of the noise;
+        NaN for voxels left out. Not computed yet where the image is not in memory.
+    low_share : float
+        The share of voxels with a margin below 1: their class would be another with half a standard deviation more of
+        noise, or less.
+    intervals : Intervals
+        The fraction of each phase, and its range over other thresholds and numbers of classes, and without denoising.
+    """
+
+    noise: float
+    margins: Image
+    low_share: float
+    intervals: Intervals
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers, ready for JSON.
+
+        Returns
+        -------
+        dict
+            noise, low_share and intervals.
+        """
+        return {"noise": self.noise, "low_share": self.low_share, "intervals": self.intervals.to_dict()}
+
+
+def confidence(
+    result: Segmentation,
+    *,
+    mask: Image | ArrayLike | None = None,
+    threads: int | None = None,
+    memory: int | None = None,
+    client: Any = None,
+) -> Confidence:
+    """Tell how sure a segmentation is.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Of a gray image.
+    mask : Image or array_like of bool or int, optional
+        As `segment` had it.
+    threads : int, optional
+        How many threads to use; all processors by default.
+    memory : int, optional
+        What an image that is not in memory may take of it at a time, in bytes.
+    client : distributed.Client, optional
+        The dask cluster that does the work.
+
+    Returns
+    -------
+    Confidence
+        The margin of each voxel, and the interval of each phase.
+
+    Raises
+    ------
+    ParameterError
+        If the image has channels.
+
+    Examples
+    --------
+    >>> import klevels
+    >>> result = klevels.segment([[10, 11, 30], [29, 10, 31], [12, 30, 29]], k=2)
+    >>> confidence(result).low_share
+    0.0
+    """
+    workers = Workers(threads, client, memory)
+    halo = labeling.reach(result.source, result.recipe)
+    source, inside = cutting.in_blocks(result.source, as_mask(mask), workers, halo=halo)
+    return confidence_of(replace(result, source=source), visible(source, inside), workers)
+
+
+def confidence_of(result: Segmentation, inside: Any, workers: Workers) -> Confidence:
+    """Tell how sure a segmentation is.
+
+    Parameters
+    ----------
+    result : Segmentation
+        With a source in memory or in blocks.
+    inside : array or None
+        Where a voxel counts; cut like the source.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    Confidence
+        See `confidence`.
+    """
+    model, counted, recipe = result.model, result.histogram, result.recipe
+    if not isinstance(model, Levels) or not isinstance(counted, Histogram):
+        raise ParameterError(f"the image has channels (axes {result.source.axes}); confidence is told of gray only")
+    noise = remaining_noise(result.source, inside, model, recipe, workers)
+    clean = labeling.denoised(result.source, inside, recipe, workers)
+    is_denoised = recipe.denoise is not None
+    raw = engine.count(result.source.data, inside, recipe.nan, workers) if is_denoised else None
+    others: Mapping[str, NDArray[np.float64]] = {}
+    if recipe.smooth is not None or recipe.borders is not None:
+        others = {"each voxel alone": model.on(counted).fractions}
+    return Confidence(
+        noise,
+        replace(clean, data=margins_of(clean, inside, model, noise), meta={}),
+        low_share(counted, model.centers, noise),
+        intervals(model, counted, noise, raw=raw, others=others),
+    )
+
+
+def margins_of(clean: Image, inside: Any, model: Levels, noise: float) -> Any:
+    """Return the margin of each voxel.
+
+    Parameters
+    ----------
+    clean : Image
+        As it was segmented.
+    inside : array or None
+        Where a voxel counts; cut like the image.
+    model : Levels
+        The classes.
+    noise : float
+        Of what was segmented.
+
+    Returns
+    -------
+    ndarray, LazyArray or dask array of float32
+        Of the kind of the image's array.
+    """
+    work = partial(_margins, centers=model.centers, noise=noise)
+    if isinstance(clean.data, np.ndarray):
+        return work(clean.data, inside)
+    return map_blocks(work, clean.data, inside, dtype=np.float32, n_spatial=clean.ndim)
+
+
+def remaining_noise(image: Image, mask: Any, model: Levels, recipe: Recipe, workers: Workers) -> float:
+    """Return the noise that is left in what is segmented.
+
+    Parameters
+    ----------
+    image : Image
+        As it was measured.
+    mask : array or None
+        Where a voxel counts.
+    model : Levels
+        The classes.
+    recipe : Recipe
+        With a filter that has its strength, or with none.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    float
+        A standard deviation, in gray values. After a filter neighbors have the same noise, and no difference between
+        them tells it: it is the spread within classes, away from borders, and the noise of the image at most.
+    """
+    measured = choosing.estimate_noise(image, mask)
+    if not isinstance(recipe.denoise, Filter):
+        return measured
+    box = sample(image, mask)
+    clean = labeling.denoised(replace(image, data=box.values), box.inside, recipe, Workers(workers.threads))
+    values = np.asarray(clean.data, np.float64)
+    labels = model.classify(clean.data, mask=box.inside, threads=workers.threads)
+    kept = _interior(labels) & (labels < model.n_classes)
+    if not kept.any():
+        return measured
+    n = np.bincount(labels[kept], minlength=model.n_classes)
+    means = np.bincount(labels[kept], values[kept], minlength=model.n_classes) / np.maximum(n, 1)
+    return min(measured, float(np.sqrt(np.mean((values[kept] - means[labels[kept]]) ** 2))))
+
+
+def _interior(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a voxel and all that share a face with it have one label."""
+    inner = np.ones(labels.shape, np.bool_)
+    for axis in range(labels.ndim):
+        same = np.diff(labels, axis=axis) == 0
+        first, last = [slice(None)] * labels.ndim, [slice(None)] * labels.ndim
+        first[axis], last[axis] = slice(1, None), slice(None, -1)
+        inner[tuple(first)] &= same
+        inner[tuple(last)] &= same
+    return inner
+
+
+def _margins(
+    values: NDArray[Any], mask: NDArray[Any] | None, *, centers: NDArray[np.float64], noise: float
+) -> NDArray[Any]:
+    inside = None if mask is None else np.asarray(mask) != 0
+    if np.ma.is_masked(values):
+        shown = ~np.ma.getmaskarray(values)
+        inside = shown if inside is None else inside & shown
+    return margins(np.ma.getdata(values), centers, noise, inside=inside)
