@@ -148,7 +148,7 @@ def intervals(
     A noise threshold stays where it is. What cannot be fitted, for too few levels, is no alternative.
 
     The interval is a range of defensible answers, not a confidence interval: it has no probability, and what is wrong
-    with all alternatives alike, such as the pull of a large class on the threshold in a blurred image, it does not show.
+    with all alternatives alike, such as the pull of a large class on thresholds where there is blur, it does not show.
 
     Examples
     --------
