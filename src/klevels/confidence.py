@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -130,14 +129,14 @@ def confidence_of(result: Segmentation, inside: Any, workers: Workers) -> Confid
     clean = labeling.denoised(result.source, inside, recipe, workers)
     is_denoised = recipe.denoise is not None
     raw = engine.count(result.source.data, inside, recipe.nan, workers) if is_denoised else None
-    others: Mapping[str, NDArray[np.float64]] = {}
+    others: dict[str, NDArray[np.int64]] = {}
     if recipe.smooth is not None or recipe.borders is not None:
-        others = {"each voxel alone": model.on(counted).fractions}
+        others = {"each voxel alone": model.on(counted).counts}
     return Confidence(
         noise,
         replace(clean, data=margins_of(clean, inside, model, noise), meta={}),
         low_share(counted, model.centers, noise),
-        intervals(model, counted, noise, raw=raw, others=others),
+        intervals(model, counted, noise, raw=raw, other=others),
     )
 
 

@@ -127,7 +127,7 @@ def reach(image: Image, recipe: Recipe) -> tuple[int, ...] | None:
     n_spatial = len(image.axes.replace("c", ""))
     halos = [recipe.denoise.halo(n_spatial, image.spacing)] if isinstance(recipe.denoise, Filter) else []
     if recipe.borders is not None:
-        halos.append(borders.halo(n_spatial, image.spacing))
+        halos.append(borders.halo(n_spatial, spacing=image.spacing))
     if recipe.smooth is not None:
         halos.append(smooth.halo(n_spatial))
     sums = [sum(along) for along in zip(*halos, strict=True)] or [0] * n_spatial

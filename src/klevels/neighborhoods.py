@@ -84,7 +84,7 @@ def resolve_borders(image: Image, labels: Any, mask: Any, model: Levels, *, is_k
     work = partial(_resolved, centers=model.centers, undecided=undecided, spacing=image.spacing)
     if isinstance(image.data, np.ndarray):
         return work(image.data, labels, mask, threads=workers.threads)
-    halo = borders.halo(image.ndim, image.spacing)
+    halo = borders.halo(image.ndim, spacing=image.spacing)
     return map_blocks(
         partial(work, threads=1), image.data, labels, mask, dtype=labels.dtype, n_spatial=image.ndim, halo=halo
     )
