@@ -178,9 +178,12 @@ def _smoothed(
     threads: int | None,
 ) -> NDArray[Any]:
     inside = _inside(values, mask, labels.ndim)
+    is_undecided = labels == potts.n_classes
+    given = np.where(is_undecided, labels.dtype.type(ignore_label(potts.n_classes)), labels)
     found: NDArray[Any] = potts.apply(
-        np.ma.getdata(values), labels, inside, spacing=spacing, origin=origin, threads=threads
+        np.ma.getdata(values), given, inside, spacing=spacing, origin=origin, threads=threads
     )
+    found[is_undecided] = potts.n_classes
     return found
 
 
