@@ -37,7 +37,9 @@ from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
+    from klevels.comparing import compare
     from klevels.copying import write
+    from klevels.core.agreement import Agreement
     from klevels.counting import histogram
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from klevels.recipe import Recipe, Segmentation
 
 __all__ = [
+    "Agreement",
     "ColorTable",
     "DataError",
     "DataTypeError",
@@ -71,6 +74,7 @@ __all__ = [
     "TooFewLevelsError",
     "WriteError",
     "choose_k",
+    "compare",
     "count_colors",
     "figures",
     "fit_levels",
@@ -88,11 +92,13 @@ __all__ = [
 
 
 _HOMES = {
+    "Agreement": "core.agreement",
     "KMeans": "estimators",
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
     "Segmentation": "recipe",
+    "compare": "comparing",
     "histogram": "counting",
     "posterize": "pipeline",
     "read": "io",

@@ -189,7 +189,9 @@ def blank_outputs(image: Image, recipe: Recipe, outputs: Outputs) -> dict[Path, 
         painted = painted[..., :-1] if has_alpha(image) else painted
         blanks[outputs.paint] = Image(painted, image.axes, image.spacing, image.unit)
     if outputs.margins is not None:
-        blanks[outputs.margins] = Image(_blank(image.shape, np.dtype(np.float32)), image.axes, image.spacing, image.unit)
+        blanks[outputs.margins] = Image(
+            _blank(image.shape, np.dtype(np.float32)), image.axes, image.spacing, image.unit
+        )
     return blanks
 
 
@@ -294,7 +296,9 @@ def _result(
     return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=(counts or [0])[-1])
 
 
-def _margins(source: Image, clean: Image, inside: Any, model: Levels | Palette, recipe: Recipe, workers: Workers) -> Any:
+def _margins(
+    source: Image, clean: Image, inside: Any, model: Levels | Palette, recipe: Recipe, workers: Workers
+) -> Any:
     """Return how sure each label is, to be written beside it."""
     if not isinstance(model, Levels):
         raise ParameterError(f"confidence is told of gray images, but the image has axes {source.axes}; leave it out")

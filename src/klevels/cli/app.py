@@ -440,6 +440,42 @@ def denoise(
 
 @app.command(
     help_epilogue=examples(
+        "klevels compare labels.tif truth.tif",
+        "klevels compare labels.tif truth.tif --match --mask region.tif --json",
+    )
+)
+def compare(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    truth: Annotated[Path, Parameter(name="TRUTH", help="What they should be, of the same shape.")],
+    /,
+    *,
+    match: Annotated[
+        bool, Parameter(name="--match", negative=(), help="Pair labels with the classes that they overlap most.")
+    ] = False,
+    mask: Mask = None,
+    ignore: Annotated[
+        int | None,
+        Parameter(name="--ignore", converter=whole_number, help="The number of the truth's voxels that do not count."),
+    ] = None,
+    json: Json = False,
+    threads: Threads = None,
+    running: Running = RUNNING,
+) -> None:
+    """Compare labels with a truth: confusion, accuracy, Dice and Jaccard of each class, and how alike they divide it.
+
+    Equal numbers are the same class, unless `--match` is given. Voxels that klevels left out when it segmented are left
+    out, and those with the number of `--ignore` in the truth; in the labels `--ignore` means 255 of uint8 and 65535 of
+    uint16 only.
+    """
+    from klevels.cli import comparisons
+
+    comparisons.compare(
+        labels, truth, match=match, mask=mask, ignore=ignore, json=json, threads=threads, running=running
+    )
+
+
+@app.command(
+    help_epilogue=examples(
         "klevels convert scan.tif -o scan.ome.zarr",
         "klevels convert scan.raw --shape 512 512 512 --dtype uint16 --spacing 2 2 2 --unit µm -o scan.ome.zarr",
         "klevels convert labels.tif --labels -o labels.ome.zarr",
