@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_boxes_lie_apart_within_the_image(shape: list[int]) -> None:
         along = sorted({(window[axis].start, window[axis].stop) for window in windows})
         assert along[0][0] >= 0
         assert along[-1][1] <= n
-        assert all(one[1] <= other[0] for one, other in zip(along, along[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(along))
         assert len({stop - start for start, stop in along}) == 1
     if math.prod(shape) > 4 * MOST_VOXELS:
         assert n_voxels > MOST_VOXELS // 4

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from klevels.blocks import map_blocks
 from klevels.core.denoise import Filter
+from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
 from klevels.image import Image
 from klevels.workers import Workers
