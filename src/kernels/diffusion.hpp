@@ -1,0 +1,38 @@
+// The loops of curvature diffusion and of total variation, compiled once for each instruction set.
+#pragma once
+#include <cstddef>
+
+namespace klevels {
+
+// The faces between a row of voxels `here` and their neighbors `there` along one axis, with the neighbors of both along
+// the two other axes: [axis][0] before, [axis][1] after.
+template <class T>
+struct Faces {
+    const T *here, *there;
+    const T *beside_here[2][2], *beside_there[2][2];
+};
+
+// A row of voxels, and the neighbors before and after along each axis: z, y, x.
+template <class T>
+struct Cross {
+    const T* here;
+    const T* beside[3][2];
+};
+
+template <class T>
+struct DiffusionOf {
+    // What flows over each face: the difference along the axis, times exp(-g²) / g, where g² is the squared gradient.
+    // Differences are multiplied by scale: along the axis, and along the two others. `inside` is null, or 0 and 1: over
+    // the border between them nothing flows.
+    void (*flow)(const Faces<T>& values, const Faces<float>* inside, const T* scale, std::size_t n, float* out);
+    // One step in time, given what flows over the faces before and after each voxel along each axis.
+    void (*advance)(const Cross<T>& values, const Cross<float>* inside, const T* scale, const float* const (*flows)[2],
+                    const float* weights, T gain, std::size_t n, T* out);
+};
+
+struct DiffusionLoops {
+    DiffusionOf<float> f32;
+    DiffusionOf<double> f64;
+};
+
+}  // namespace klevels
