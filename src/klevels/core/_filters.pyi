@@ -1,1 +1,13 @@
 """The typed face of what looks at neighborhoods; the files that filters.hpp lists bind it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+def median(
+    image: Array, kind: str, radii: Sequence[int], inside: NDArray[np.uint8] | None, out: Array, n_threads: int
+) -> None: ...
