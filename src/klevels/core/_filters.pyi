@@ -1,18 +1,23 @@
 """The typed face of what looks at neighborhoods; the files that filters.hpp lists bind it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[Any]
 Triple = tuple[float, float, float]
 
 def diffuse(
-    values: NDArray[Any],
+    values: Array,
     inside: NDArray[np.uint8] | None,
     strength: float,
     n_steps: int,
     closeness: Triple,
     n_threads: int,
-    out: NDArray[Any],
+    out: Array,
+) -> None: ...
+def median(
+    image: Array, kind: str, radii: Sequence[int], inside: NDArray[np.uint8] | None, out: Array, n_threads: int
 ) -> None: ...
