@@ -21,3 +21,15 @@ def diffuse(
 def median(
     image: Array, kind: str, radii: Sequence[int], inside: NDArray[np.uint8] | None, out: Array, n_threads: int
 ) -> None: ...
+def mix_patches(
+    image: Array,
+    inside: NDArray[np.uint8] | None,
+    out: Array,
+    offsets: NDArray[np.int64],
+    shares: NDArray[np.float32],
+    patch: tuple[int, int, int],
+    strength: float,
+    noise: float,
+    cutoff: float,
+    n_threads: int,
+) -> None: ...
