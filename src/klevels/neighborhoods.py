@@ -38,7 +38,7 @@ def denoise(image: Image, mask: Any, chosen: Filter, workers: Workers) -> Image:
         Of the same dtype; in blocks where the image is, and nothing is computed yet then.
     """
     n_spatial = len(image.axes.replace("c", ""))
-    work = partial(_denoised, chosen=chosen, spacing=image.spacing, n_spatial=n_spatial)
+    work = partial(_denoised, chosen=chosen, spacing=image.spacing, whole=image.shape[:n_spatial])
     data = image.data
     if isinstance(data, np.ndarray):
         return replace(image, data=work(data, mask, threads=workers.threads))
@@ -133,14 +133,15 @@ def _denoised(
     *,
     chosen: Filter,
     spacing: Sequence[float] | None,
-    n_spatial: int,
+    whole: tuple[int, ...],
     threads: int | None,
 ) -> NDArray[Any]:
-    inside = _inside(values, mask, n_spatial)
+    inside = _inside(values, mask, len(whole))
     plain = np.ma.getdata(values)
-    if plain.ndim == n_spatial:
-        return _masked_like(values, chosen.apply(plain, inside, spacing=spacing, threads=threads))
-    channels = [chosen.apply(plain[..., c], inside, spacing=spacing, threads=threads) for c in range(plain.shape[-1])]
+    apply = partial(chosen.apply, inside=inside, spacing=spacing, whole=whole, threads=threads)
+    if plain.ndim == len(whole):
+        return _masked_like(values, apply(plain))
+    channels = [apply(plain[..., c]) for c in range(plain.shape[-1])]
     return _masked_like(values, np.stack(channels, axis=-1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from numbers import Real
 from typing import Any, Literal, Self, get_args
 
@@ -137,6 +138,7 @@ class Filter:
         inside: NDArray[np.bool_] | None = None,
         *,
         spacing: Sequence[float] | None = None,
+        whole: Sequence[int] | None = None,
         threads: int | None = None,
     ) -> NDArray[Any]:
         """Denoise an image.
@@ -149,6 +151,8 @@ class Filter:
             Where voxels count; others are left out of every neighborhood, and stay as they are, as NaN does.
         spacing : sequence of float, optional
             The size of a voxel along each axis; only ratios matter.
+        whole : sequence of int, optional
+            The shape of the image, where `values` is a block of it with its halo.
         threads : int, optional
             How many threads to use; all processors by default.
 
@@ -162,8 +166,11 @@ class Filter:
         ParameterError
             If the strength is out of its range, or the filter's window is larger than the image.
         """
+        strengths = self._strengths
+        if self.method == "median":
+            strengths["whole"] = whole
         found: NDArray[Any] = getattr(_module(self.method), _FUNCTIONS[self.method])(
-            values, **self._strengths, inside=inside, spacing=spacing, threads=threads
+            values, **strengths, inside=inside, spacing=spacing, threads=threads
         )
         return found
 
@@ -187,20 +194,11 @@ _FUNCTIONS: dict[Method, str] = {
     "median": "median",
     "gaussian": "gaussian",
 }
+"""Each is in a module of its own name, which is loaded when it is used."""
 
 
 def _module(method: Method) -> Any:
-    """Return the module of a filter: none is loaded before it is used."""
-    from klevels.core import bilateral, diffusion, gaussian, median, nonlocal_means, total_variation
-
-    return {
-        "diffusion": diffusion,
-        "nlm": nonlocal_means,
-        "bilateral": bilateral,
-        "tv": total_variation,
-        "median": median,
-        "gaussian": gaussian,
-    }[method]
+    return import_module(f"klevels.core.{_FUNCTIONS[method]}")
 
 
 def _default_strength(method: Method, noise: float) -> float:
