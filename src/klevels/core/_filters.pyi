@@ -16,3 +16,12 @@ def diffuse(
     n_threads: int,
     out: NDArray[Any],
 ) -> None: ...
+def total_variation(
+    values: NDArray[Any],
+    inside: NDArray[np.uint8] | None,
+    strength: float,
+    n_steps: int,
+    closeness: Triple,
+    n_threads: int,
+    out: NDArray[Any],
+) -> None: ...
