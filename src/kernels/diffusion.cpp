@@ -1,4 +1,5 @@
-// Curvature anisotropic diffusion: each step in time reads one copy of the image and writes another.
+// Curvature anisotropic diffusion: each step in time reads one copy of the image and writes another. Binds total
+// variation, too.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -17,6 +18,7 @@
 #include "filters.hpp"
 #include "instructions.hpp"
 #include "parallel.hpp"
+#include "total_variation.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -34,6 +36,12 @@ template <class T>
 const DiffusionOf<T>& loops_of() {
     if constexpr (std::is_same_v<T, float>) return diffusion_loops().f32;
     else return diffusion_loops().f64;
+}
+
+template <class T>
+const TotalVariationOf<T>& total_loops_of() {
+    if constexpr (std::is_same_v<T, float>) return diffusion_loops().total_f32;
+    else return diffusion_loops().total_f64;
 }
 
 struct Extents {
@@ -202,13 +210,30 @@ void diffuse(const Volume<const T>& values, const std::optional<Volume<const std
     Diffusion<T>(extents, values.data(), mask, strength, closeness, n_threads).run(n_steps, out.data());
 }
 
+template <class T>
+void total_variation(const Volume<const T>& values, const std::optional<Volume<const std::uint8_t>>& inside,
+                     double strength, std::size_t n_steps, const std::array<double, 3>& closeness,
+                     std::size_t n_threads, const Volume<T>& out) {
+    const std::array<std::size_t, 3> sides{values.shape(0), values.shape(1), values.shape(2)};
+    const nb::gil_scoped_release release;
+    const std::uint8_t* mask = inside ? inside->data() : nullptr;
+    TotalVariation<T>(total_loops_of<T>(), sides, values.data(), mask, strength, closeness, n_threads)
+        .run(n_steps, out.data());
+}
+
+template <class Face>
+void define(nb::module_& m, const char* name, Face face) {
+    m.def(name, face, "values"_a.noconvert(), "inside"_a.none(), "strength"_a, "n_steps"_a, "closeness"_a,
+          "n_threads"_a, "out"_a.noconvert());
+}
+
 }  // namespace
 
 void bind_diffusion(nb::module_& m) {
-    m.def("diffuse", diffuse<float>, "values"_a.noconvert(), "inside"_a.none(), "strength"_a, "n_steps"_a,
-          "closeness"_a, "n_threads"_a, "out"_a.noconvert());
-    m.def("diffuse", diffuse<double>, "values"_a.noconvert(), "inside"_a.none(), "strength"_a, "n_steps"_a,
-          "closeness"_a, "n_threads"_a, "out"_a.noconvert());
+    define(m, "diffuse", diffuse<float>);
+    define(m, "diffuse", diffuse<double>);
+    define(m, "total_variation", total_variation<float>);
+    define(m, "total_variation", total_variation<double>);
 }
 
 }  // namespace klevels

@@ -30,9 +30,22 @@ struct DiffusionOf {
                     const float* weights, T gain, std::size_t n, T* out);
 };
 
+template <class T>
+struct TotalVariationOf {
+    // Values as they are after the flows over the faces before and after each along each axis.
+    void (*values)(const T* given, const float* const (*flows)[2], const float* weights, T strength, std::size_t n,
+                   T* out);
+    // Changes the flows over the faces between a row and the next along each axis. `open` is null, or for one axis
+    // after the other n numbers: 0 where nothing can flow, else 1.
+    void (*advance)(const T* here, const T* const* next, const float* open, const T* scale, float pace, std::size_t n,
+                    float* const* flows);
+};
+
 struct DiffusionLoops {
     DiffusionOf<float> f32;
     DiffusionOf<double> f64;
+    TotalVariationOf<float> total_f32;
+    TotalVariationOf<double> total_f64;
 };
 
 }  // namespace klevels

@@ -25,6 +25,9 @@ inline float bounded(float x, float bound) {
     return float_of(most + (excess & (excess >> 31)));
 }
 
+// x, but no farther from 0 than a bound.
+inline float limited(float x, float bound) { return float_of(bits_of(bounded(x, bound)) | (bits_of(x) & INT32_MIN)); }
+
 // x where |x| is below a bound, else 0; 0 for NaN.
 inline float unless_beyond(float x, float bound) {
     const std::int32_t excess = (bits_of(x) & 0x7fffffff) - bits_of(bound);
@@ -151,10 +154,54 @@ void advance(const Cross<T>& values, const Cross<float>* inside, const T* scale,
         advance_of<false>(values, {}, scale, flows, weights, gain, n, out);
 }
 
+template <class T>
+void values(const T* given, const float* const (*flows)[2], const float* weights, T strength, std::size_t n,
+            T* __restrict out) {
+    const float *z0 = flows[0][0], *z1 = flows[0][1], *y0 = flows[1][0], *y1 = flows[1][1];
+    const float *x0 = flows[2][0], *x1 = flows[2][1];
+    const float weight_z = weights[0], weight_y = weights[1], weight_x = weights[2];
+    for (std::size_t i = 0; i < n; ++i) {
+        const float lost = (z1[i] - z0[i]) * weight_z + (y1[i] - y0[i]) * weight_y + (x1[i] - x0[i]) * weight_x;
+        out[i] = given[i] - static_cast<T>(lost) * strength;
+    }
+}
+
+// One parameter for each array, so that compilers believe that they do not overlap.
+template <bool masked, class T>
+void advance_flows(const T* here, const T* z_next, const T* y_next, const T* x_next, const float* z_open,
+                   const float* y_open, const float* x_open, T by_z, T by_y, T by_x, float pace, std::size_t n,
+                   float* __restrict z_flow, float* __restrict y_flow, float* __restrict x_flow) {
+    constexpr auto is_open = at<masked>;
+    for (std::size_t i = 0; i < n; ++i) {
+        const float z = limited(static_cast<float>((z_next[i] - here[i]) * by_z), farthest) * is_open(z_open, i);
+        const float y = limited(static_cast<float>((y_next[i] - here[i]) * by_y), farthest) * is_open(y_open, i);
+        const float x = limited(static_cast<float>((x_next[i] - here[i]) * by_x), farthest) * is_open(x_open, i);
+        const float square = z * z + y * y + x * x;
+        const float shrunk = 1.0f / (1.0f + pace * (square * inverse_root(square + 1e-24f)));
+        z_flow[i] = (z_flow[i] - pace * z) * shrunk;
+        y_flow[i] = (y_flow[i] - pace * y) * shrunk;
+        x_flow[i] = (x_flow[i] - pace * x) * shrunk;
+    }
+}
+
+template <class T>
+void advance_all(const T* here, const T* const* next, const float* open, const T* scale, float pace, std::size_t n,
+                 float* const* flows) {
+    if (open != nullptr)
+        advance_flows<true>(here, next[0], next[1], next[2], open, open + n, open + 2 * n, scale[0], scale[1], scale[2],
+                            pace, n, flows[0], flows[1], flows[2]);
+    else
+        advance_flows<false, T>(here, next[0], next[1], next[2], nullptr, nullptr, nullptr, scale[0], scale[1],
+                                scale[2], pace, n, flows[0], flows[1], flows[2]);
+}
+
 }  // namespace
 
 extern const DiffusionLoops KLEVELS_JOIN(diffusion_loops_, KLEVELS_ISA);
-const DiffusionLoops KLEVELS_JOIN(diffusion_loops_, KLEVELS_ISA) = {{flow<float>, advance<float>},
-                                                                    {flow<double>, advance<double>}};
+const DiffusionLoops KLEVELS_JOIN(diffusion_loops_, KLEVELS_ISA) = {
+    {flow<float>, advance<float>},
+    {flow<double>, advance<double>},
+    {values<float>, advance_all<float>},
+    {values<double>, advance_all<double>}};
 
 }  // namespace klevels

@@ -33,3 +33,12 @@ def mix_patches(
     cutoff: float,
     n_threads: int,
 ) -> None: ...
+def total_variation(
+    values: NDArray[Any],
+    inside: NDArray[np.uint8] | None,
+    strength: float,
+    n_steps: int,
+    closeness: Triple,
+    n_threads: int,
+    out: NDArray[Any],
+) -> None: ...

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from klevels.core.volumes import as_volume, check_steps, check_strength, closeness_of
 from klevels.core.voxels import count_threads
 
-STEPS = 5
+STEPS = 12
 MOST_STEPS = 500
 
 
@@ -119,3 +119,23 @@ def halo(ndim: int, *, strength: float, steps: int = STEPS, spacing: Sequence[fl
     check_strength(strength)
     closeness_of(ndim, spacing)
     return (check_steps(steps, MOST_STEPS),) * ndim
+
+
+def strength_for(noise: float, contrast: float | None = None) -> float:
+    """Return the strength that suits an image, with the default number of steps.
+
+    Parameters
+    ----------
+    noise : float
+        Its noise, in gray values, as `estimate_noise` finds it.
+    contrast : float, optional
+        The least distance between the gray values of two phases.
+
+    Returns
+    -------
+    float
+        Twice the noise. Where the contrast is known, 0.48 times the contrast and 0.4 times the noise: the fewest wrong
+        voxels on simulated scans whose noise is 1/15 to a half of it. Where noise is faint it takes a contrast to tell
+        the blur of an edge from the edge.
+    """
+    return 2 * noise if contrast is None else 0.48 * contrast + 0.4 * noise

@@ -102,7 +102,7 @@ def estimate_noise(
     if not is_noise and 2 * np.count_nonzero(unequal) < unequal.size:
         return 0.0
     if noise >= grid:
-        return noise
+        return float(noise)
     spans = np.concatenate([part.spans() for part in parts])
     faint = ripples[spans <= STEPS_OF_FAINT_NOISE * grid]
     return math.sqrt(float(np.mean(np.square(faint, dtype=np.float64)))) if faint.size >= FEWEST else 0.0
