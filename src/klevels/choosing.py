@@ -17,8 +17,8 @@ from klevels.image import Image
 from klevels.recipe import Recipe
 from klevels.sampling import Box, sample
 
-HARMLESS = 1 / 8
-"""Noise of less than this share of the gap between two centers puts one voxel of some 30,000 on the wrong side."""
+HARMLESS = 1 / 32
+"""Noise of less than this share of the gap between two centers puts no voxel on the wrong side."""
 
 
 def estimate_noise(image: Image, mask: Any) -> float:
@@ -67,16 +67,17 @@ def choose_filter(image: Image, mask: Any, recipe: Recipe) -> Recipe:
     eighth of the least gap between two centers.
     """
     asked = recipe.denoise
-    if asked is None:
-        return recipe
-    if isinstance(asked, Filter):
-        return replace(recipe, denoise=resolved(asked, image, mask))
+    if asked is None or (isinstance(asked, Filter) and (asked.is_resolved or "c" in image.axes)):
+        return recipe if asked is None else replace(recipe, denoise=resolved(asked, image, mask))
     _check_gray(image)
     box = sample(image, mask)
     noise = _noise_in(box, image)
     model = recipe.model if isinstance(recipe.model, Levels) else fit(_counted(box), recipe)
-    gap = float(np.diff(model.centers).min()) if model.n_classes > 1 else 0.0
-    return replace(recipe, denoise=None if noise <= HARMLESS * gap else Filter("diffusion").resolved(noise))
+    contrast = float(np.diff(model.centers).min()) if model.n_classes > 1 else 0.0
+    if isinstance(asked, Filter):
+        return replace(recipe, denoise=asked.resolved(noise, contrast))
+    is_harmless = noise <= HARMLESS * contrast
+    return replace(recipe, denoise=None if is_harmless else Filter("diffusion").resolved(noise, contrast))
 
 
 def resolved(asked: Filter, image: Image, mask: Any) -> Filter:

@@ -97,13 +97,15 @@ class Filter:
         """Whether all is known that it needs, so that it does the same to every image."""
         return self.strength is not None and (self.method != "nlm" or self.noise is not None)
 
-    def resolved(self, noise: float) -> Self:
+    def resolved(self, noise: float, contrast: float | None = None) -> Self:
         """Return the same filter with what was not given chosen by the noise.
 
         Parameters
         ----------
         noise : float
             The standard deviation of the noise, in gray values.
+        contrast : float, optional
+            The least difference between the gray values of two phases, if it is known: diffusion is the better for it.
 
         Returns
         -------
@@ -111,7 +113,7 @@ class Filter:
             That does the same to every image.
         """
         sigma = self.noise if self.noise is not None else float(noise)
-        strength = self.strength if self.strength is not None else _default_strength(self.method, sigma)
+        strength = self.strength if self.strength is not None else _default_strength(self.method, sigma, contrast)
         return replace(self, strength=strength, noise=sigma)
 
     def halo(self, ndim: int, spacing: Sequence[float] | None) -> tuple[int, ...]:
@@ -201,11 +203,12 @@ def _module(method: Method) -> Any:
     return import_module(f"klevels.core.{_FUNCTIONS[method]}")
 
 
-def _default_strength(method: Method, noise: float) -> float:
+def _default_strength(method: Method, noise: float, contrast: float | None) -> float:
     """Return the strength that a filter has for this noise."""
     if method == "median":
         return 1.0
-    strength: float = _module(method).strength_for(noise)
+    known = {"contrast": contrast} if method == "diffusion" else {}
+    strength: float = _module(method).strength_for(noise, **known)
     if strength <= 0:
         raise ParameterError(f"no noise is found, so {method} has no strength of its own; give one, or denoise nothing")
     return strength
