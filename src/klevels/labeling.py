@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from klevels import engine, neighborhoods
-from klevels.core import borders, smooth
+from klevels.core import borders, potts
 from klevels.core.colors import ColorTable
 from klevels.core.denoise import Filter
 from klevels.core.histogram import Histogram
+from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
-from klevels.core.smooth import Potts, fit_potts
+from klevels.core.potts import Potts
 from klevels.errors import ParameterError
 from klevels.image import Image
 from klevels.recipe import Recipe
@@ -129,7 +132,7 @@ def reach(image: Image, recipe: Recipe) -> tuple[int, ...] | None:
     if recipe.borders is not None:
         halos.append(borders.halo(n_spatial, spacing=image.spacing))
     if recipe.smooth is not None:
-        halos.append(smooth.halo(n_spatial))
+        halos.append(potts.halo(n_spatial))
     sums = [sum(along) for along in zip(*halos, strict=True)] or [0] * n_spatial
     return tuple(map(min, sums, image.shape))
 
@@ -163,12 +166,13 @@ def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recip
     part = replace(image, data=box.values)
     clean = denoised(part, box.inside, recipe, alone)
     labels = label(part, clean, box.inside, model, recipe, None, None, alone)
-    return fit_potts(
+    inside = labels < model.n_classes
+    return Potts.of(
         box.values,
-        labels,
+        np.where(inside, labels, labels.dtype.type(ignore_label(model.n_classes))),
         model,
         beta=None if recipe.smooth == "auto" else recipe.smooth,
-        inside=box.inside,
+        inside=inside,
         spacing=image.spacing,
         reestimate=recipe.reestimate,
         threads=workers.threads,

@@ -14,6 +14,8 @@ from klevels.blocks import map_blocks
 from klevels.core.denoise import Filter
 from klevels.core.labels import ignore_label
 from klevels.core.levels import Levels
+from klevels.core.potts import Potts
+from klevels.core.potts import halo as halo_of_potts
 from klevels.image import Image
 from klevels.workers import Workers
 
@@ -91,7 +93,7 @@ def resolve_borders(image: Image, labels: Any, mask: Any, model: Levels, *, is_k
     )
 
 
-def smooth(image: Image, labels: Any, mask: Any, potts: Any, workers: Workers) -> Any:
+def smooth(image: Image, labels: Any, mask: Any, potts: Potts, workers: Workers) -> Any:
     """Make labels agree with their neighbors.
 
     Parameters
@@ -102,7 +104,7 @@ def smooth(image: Image, labels: Any, mask: Any, potts: Any, workers: Workers) -
         Of its voxels.
     mask : array or None
         Where a voxel counts; cut like the image.
-    potts : klevels.core.smooth.Potts
+    potts : Potts
         The model: the likelihood of each class, and β.
     workers : Workers
         Who does it, where the image is in memory.
@@ -122,7 +124,7 @@ def smooth(image: Image, labels: Any, mask: Any, potts: Any, workers: Workers) -
         mask,
         dtype=labels.dtype,
         n_spatial=image.ndim,
-        halo=potts.halo(image.ndim),
+        halo=halo_of_potts(image.ndim),
         is_placed=True,
     )
 
@@ -174,7 +176,7 @@ def _smoothed(
     labels: NDArray[Any],
     mask: NDArray[Any] | None,
     *,
-    potts: Any,
+    potts: Potts,
     spacing: Sequence[float] | None,
     origin: tuple[int, ...],
     threads: int | None,

@@ -22,7 +22,7 @@ from klevels.core.levels import Levels
 from klevels.core.noise import NoiseMethod
 from klevels.core.palette import Palette
 from klevels.core.phase_colors import phase_colors
-from klevels.core.smooth import Potts
+from klevels.core.potts import Potts
 from klevels.core.spaces import Space
 from klevels.counting import as_mask
 from klevels.errors import DataError, ParameterError

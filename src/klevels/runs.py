@@ -18,7 +18,7 @@ from klevels.copying import finish, record_text, write_block
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
-from klevels.core.smooth import Potts
+from klevels.core.potts import Potts
 from klevels.errors import ParameterError
 from klevels.files import naming_output
 from klevels.image import Image
