@@ -37,10 +37,13 @@ from klevels.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from klevels import figures, samples
+    from klevels.assessing import Confidence, confidence
     from klevels.comparing import compare
     from klevels.copying import write
     from klevels.core.agreement import Agreement
+    from klevels.core.denoise import Filter
     from klevels.counting import histogram
+    from klevels.denoising import denoise, estimate_noise
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
     from klevels.pipeline import posterize, segment
@@ -50,9 +53,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Agreement",
     "ColorTable",
+    "Confidence",
     "DataError",
     "DataTypeError",
     "DiskError",
+    "Filter",
     "Histogram",
     "Image",
     "InputMissingError",
@@ -75,7 +80,10 @@ __all__ = [
     "WriteError",
     "choose_k",
     "compare",
+    "confidence",
     "count_colors",
+    "denoise",
+    "estimate_noise",
     "figures",
     "fit_levels",
     "fit_palette",
@@ -93,12 +101,17 @@ __all__ = [
 
 _HOMES = {
     "Agreement": "core.agreement",
+    "Confidence": "assessing",
+    "Filter": "core.denoise",
     "KMeans": "estimators",
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
     "Segmentation": "recipe",
     "compare": "comparing",
+    "confidence": "assessing",
+    "denoise": "denoising",
+    "estimate_noise": "denoising",
     "histogram": "counting",
     "posterize": "pipeline",
     "read": "io",

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from klevels import cutting, engine, labeling, scratch
+from klevels.assessing import margins_of, remaining_noise
 from klevels.blocks import blocks_of, reduce_blocks
 from klevels.choosing import choose_filter
-from klevels.confidence import margins_of, remaining_noise
 from klevels.copying import finish, record_text, write_block
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from klevels import io
+from klevels.assessing import Confidence, confidence
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_mask, load_model, load_scan, naming, parse_noise, present
 from klevels.cli.options import AROUND, READING, Around, Reading, Resumable, Running
@@ -15,7 +16,6 @@ from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer,
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
 from klevels.cli.running import access_of, workers_of
-from klevels.confidence import Confidence, confidence
 from klevels.core.clusters import Quality
 from klevels.core.colors import ColorTable
 from klevels.core.histogram import Histogram

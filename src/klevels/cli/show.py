@@ -24,7 +24,7 @@ from klevels.poster import Poster
 from klevels.recipe import Segmentation
 
 if TYPE_CHECKING:
-    from klevels.confidence import Confidence
+    from klevels.assessing import Confidence
     from klevels.plans import Plan
 
 N_BARS = 24
