@@ -66,6 +66,7 @@ Triple ranked_shape(const Triple& radii) {
 
 // Where a place beyond the ends is mirrored to; what is at the ends is there twice.
 std::size_t mirrored(std::ptrdiff_t place, std::size_t size) {
+    if (static_cast<std::size_t>(place) < size) return static_cast<std::size_t>(place);  // as most are
     const auto n = static_cast<std::ptrdiff_t>(size), turn = ((place % (2 * n)) + 2 * n) % (2 * n);
     return static_cast<std::size_t>(turn < n ? turn : 2 * n - 1 - turn);
 }
@@ -225,8 +226,8 @@ private:
 
 template <class K>
 void filter(const Task& task, std::size_t n_threads) {
-    const std::size_t lanes = network_bytes / sizeof(K);
-    Triple tile = network_of<K>(task.radii) ? Triple{8, 64, std::max<std::size_t>(64, lanes)} : ranked_shape(task.radii), n_tiles;
+    const Triple rows{8, 64, 2 * network_bytes / sizeof(K)};
+    Triple tile = network_of<K>(task.radii) ? rows : ranked_shape(task.radii), n_tiles;
     for (std::size_t axis = 0; axis < 3; ++axis) {
         tile[axis] = std::min(tile[axis], task.shape[axis]);
         n_tiles[axis] = (task.shape[axis] + tile[axis] - 1) / tile[axis];
