@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from klevels.core.count import histogram
-from klevels.core.denoise import Filter
+from klevels.core.denoise import Filter, Method
 from klevels.core.estimate import estimate_noise as estimate_array_noise
 from klevels.core.levels import Levels
 from klevels.errors import DataError
@@ -17,6 +17,8 @@ from klevels.image import Image
 from klevels.recipe import Recipe
 from klevels.sampling import Box, sample
 
+NOISELESS: tuple[Method, ...] = ("median", "gaussian")
+"""Filters whose strength is a length, whatever the noise."""
 HARMLESS = 1 / 32
 """Noise of less than this share of the gap between two centers puts no voxel on the wrong side."""
 
@@ -104,7 +106,7 @@ def resolved(asked: Filter, image: Image, mask: Any) -> Filter:
     """
     if asked.is_resolved:
         return asked
-    if "c" in image.axes and asked.strength is not None:
+    if asked.method in NOISELESS or ("c" in image.axes and asked.strength is not None):
         return asked.resolved(0.0)
     _check_gray(image)
     return asked.resolved(_noise_in(sample(image, mask), image))

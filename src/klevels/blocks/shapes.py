@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,9 +63,12 @@ def map_blocks(
     import dask.array
 
     first = arrays[0]
-    depth = dict.fromkeys(range(first.ndim), 0) if halo is None else _depth(halo, first.ndim)
-    cut = _cut_alike(arrays, depth)
+    cut = _cut_alike(arrays, halo or ())
     first = cut[0]
+    reaches = (*(halo or ()), 0)  # none along the channels
+    depth = {
+        axis: reaches[min(axis, len(reaches) - 1)] if len(along) > 1 else 0 for axis, along in enumerate(first.chunks)
+    }
     lacks = tuple(None if a is None else a.ndim < first.ndim for a in cut)
     # dask lines arrays up by their last axes, as NumPy does: a mask must have one for the channels.
     given = [a[..., np.newaxis] if a.ndim < first.ndim else a for a in cut if a is not None]
@@ -141,6 +144,7 @@ def reduce_blocks(
     from klevels.blocks.cluster import on_cluster
     from klevels.blocks.graphs import graph_of, run_tasks, tasks_of
 
+    arrays = arrays if is_lazy else _cut_alike(arrays, ())
     graphs = [] if is_lazy else [None if a is None else graph_of(a) for a in arrays]
     merged: T | None = None
     while batch := list(itertools.islice(numbers, BATCH)):
@@ -255,18 +259,16 @@ def _nothing(one: None, other: None) -> None:
     del one, other
 
 
-def _cut_alike(arrays: Sequence[Any], depth: Mapping[int, int]) -> Sequence[Any]:
+def _cut_alike(arrays: Sequence[Any], halo: Sequence[int]) -> Sequence[Any]:
     """Return dask arrays in the blocks of the first, of which those shorter than a halo are joined to others."""
     from dask.array.overlap import ensure_minimum_chunksize
 
-    lengths = arrays[0].chunks
-    chunks = tuple(ensure_minimum_chunksize(depth[axis], along) for axis, along in enumerate(lengths))
+    first = arrays[0]
+    chunks = tuple(
+        (n,) if reach >= n else ensure_minimum_chunksize(reach, along)
+        for n, along, reach in zip(first.shape, first.chunks, (*halo, *[0] * (first.ndim - len(halo))), strict=True)
+    )
     return [a if a is None or a.chunks == chunks[: a.ndim] else a.rechunk(chunks[: a.ndim]) for a in arrays]
-
-
-def _depth(halo: Sequence[int], ndim: int) -> dict[int, int]:
-    """Return a halo as dask has it, with none along the channels."""
-    return {axis: halo[axis] if axis < len(halo) else 0 for axis in range(ndim)}
 
 
 class _Filled:
