@@ -63,8 +63,8 @@ def test_what_is_not_a_recipe(stored: object) -> None:
 
 
 def test_fields_of_a_later_version_are_named() -> None:
-    with pytest.raises(ParameterError, match=r"the recipe has denoise, smooth, unknown to this version .*; update"):
-        Recipe.from_dict({"k": 2, "smooth": 1, "denoise": "median"})
+    with pytest.raises(ParameterError, match=r"the recipe has mesh, report, unknown to this version .*; update"):
+        Recipe.from_dict({"k": 2, "report": 1, "mesh": "stl"})
 
 
 def test_a_recipe_done_again_gives_the_same_bits() -> None:

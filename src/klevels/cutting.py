@@ -148,7 +148,7 @@ def grid_of(
         memory=workers.budget,
         n_workers=workers.n_at_once,
         is_decoded=is_decoded(image),
-        halo=halo if halo is None or "c" not in image.axes else (*halo, 0),
+        halo=_with_channels(halo, image),
     )
 
 
@@ -192,7 +192,7 @@ def is_decoded(image: Image) -> bool:
     return data.stored_bytes is not None if isinstance(data, LazyArray) else is_dask(data)
 
 
-def bytes_in_work(image: Image, grid: Grid, workers: Workers) -> int:
+def bytes_in_work(image: Image, grid: Grid, workers: Workers, halo: Sequence[int] | None = None) -> int:
     """Return how much memory the blocks in work take on one machine.
 
     Parameters
@@ -203,6 +203,8 @@ def bytes_in_work(image: Image, grid: Grid, workers: Workers) -> int:
         Its blocks.
     workers : Workers
         Who works on them.
+    halo : sequence of int, optional
+        How far around a block voxels are needed, too, along each axis but the channels.
 
     Returns
     -------
@@ -210,7 +212,9 @@ def bytes_in_work(image: Image, grid: Grid, workers: Workers) -> int:
         In bytes.
     """
     pieces = chunks_of(image) if is_decoded(image) else grid.block
-    return min(grid.n_blocks, workers.n_at_once) * working_bytes(grid.block, pieces, image.dtype.itemsize)
+    reach = _with_channels(halo, image)
+    n_bytes = working_bytes(grid.block, pieces, image.dtype.itemsize, image.shape, reach)
+    return min(grid.n_blocks, workers.n_at_once) * n_bytes
 
 
 def n_reads(image: Image, passes: int) -> int:
@@ -282,6 +286,11 @@ def passes_over(image: Image, recipe: Recipe, *, has_outputs: bool) -> tuple[str
     elif has_channels or recipe.model is not None:
         passes.append("label")
     return tuple(passes)
+
+
+def _with_channels(halo: Sequence[int] | None, image: Image) -> Sequence[int] | None:
+    """Return a halo with none along the channels."""
+    return (*halo, 0) if halo is not None and "c" in image.axes else halo
 
 
 def _slices(data: Any, part: slice) -> Any:

@@ -193,7 +193,7 @@ def _smoothed(
 
 def _inside(values: NDArray[Any], mask: NDArray[Any] | None, n_spatial: int) -> NDArray[np.bool_] | None:
     """Return where voxels count, and are not masked in any channel."""
-    inside = None if mask is None else np.asarray(mask) != 0
+    inside: NDArray[np.bool_] | None = None if mask is None else np.asarray(mask) != 0
     if np.ma.is_masked(values):
         shown = ~np.ma.getmaskarray(values)
         shown = shown.all(axis=-1) if values.ndim > n_spatial else shown

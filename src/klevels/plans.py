@@ -178,7 +178,7 @@ def plan_run(
         passes=passes,
         n_kept=n_kept,
         n_reads=n_block_reads * again,
-        memory_bytes=OVERHEAD_BYTES + cutting.bytes_in_work(image, grid, workers) + n_kept * block_bytes,
+        memory_bytes=OVERHEAD_BYTES + cutting.bytes_in_work(image, grid, workers, halo) + n_kept * block_bytes,
         output_bytes=output_bytes,
         seconds=seconds,
         denoised=denoised,
