@@ -158,9 +158,18 @@ def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recip
     Potts or None
         How likely each gray value is in each class, in the image as it was measured, and β: from some boxes of the
         image, if it is large. None where nothing is asked.
+
+    Notes
+    -----
+    Where β is not given, it is 0, so that nothing is smoothed, for two classes of a denoised image: what neighbors tell
+    has been used then, and there is no phase between two others that blur could feign; smoothing would round corners
+    off, and the smaller phase would shrink.
     """
     if recipe.smooth is None or not isinstance(model, Levels):
         return None
+    beta = None if recipe.smooth == "auto" else recipe.smooth
+    if beta is None and recipe.denoise is not None and model.n_classes <= 2:
+        beta = 0.0
     box = sample(image, mask)
     alone = Workers(workers.threads)
     part = replace(image, data=box.values)
@@ -171,7 +180,7 @@ def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recip
         box.values,
         np.where(inside, labels, labels.dtype.type(ignore_label(model.n_classes))),
         model,
-        beta=None if recipe.smooth == "auto" else recipe.smooth,
+        beta=beta,
         inside=inside,
         spacing=image.spacing,
         reestimate=recipe.reestimate,

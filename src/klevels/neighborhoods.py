@@ -195,8 +195,9 @@ def _inside(values: NDArray[Any], mask: NDArray[Any] | None, n_spatial: int) -> 
     """Return where voxels count, and are not masked in any channel."""
     inside: NDArray[np.bool_] | None = None if mask is None else np.asarray(mask) != 0
     if np.ma.is_masked(values):
-        shown = ~np.ma.getmaskarray(values)
-        shown = shown.all(axis=-1) if values.ndim > n_spatial else shown
+        shown: NDArray[np.bool_] = ~np.ma.getmaskarray(values)
+        if values.ndim > n_spatial:
+            shown = shown.all(axis=-1)
         inside = shown if inside is None else inside & shown
     return inside
 
