@@ -197,7 +197,7 @@ def _inside(values: NDArray[Any], mask: NDArray[Any] | None, n_spatial: int) -> 
     if np.ma.is_masked(values):
         shown: NDArray[np.bool_] = ~np.ma.getmaskarray(values)
         if values.ndim > n_spatial:
-            shown = shown.all(axis=-1)
+            shown = np.asarray(shown.all(axis=-1))
         inside = shown if inside is None else inside & shown
     return inside
 
