@@ -66,6 +66,18 @@ def test_a_cluster_writes_the_bytes_of_this_process(scan: Path, cluster: Cluster
     assert files_in(here) == files_in(there)
 
 
+def test_a_cluster_looks_around_voxels_as_this_process_does(scan: Path, cluster: Cluster) -> None:
+    here, there = scan.with_name("here.ome.zarr"), scan.with_name("there.ome.zarr")
+    asked = ("segment", "scan.tif", "-k", "3", "--denoise", "median", "--smooth", "auto", "--json")
+    alone = run_process(*asked, "-o", here.name, "--confidence", "here.nrrd", cwd=scan.parent)
+    tokens = (*asked, "-o", there.name, "--confidence", "there.nrrd", "--memory", "70MB")
+    shared = run_process(*tokens, "--scheduler", cluster.address, cwd=scan.parent)
+    assert (alone.code, shared.code) == (0, 0), (alone.err, shared.err)
+    assert json.loads(alone.out) == json.loads(shared.out)
+    assert files_in(here) == files_in(there)
+    assert files_in(scan.with_name("here.nrrd")) == files_in(scan.with_name("there.nrrd"))
+
+
 @pytest.mark.parametrize("n_workers", [1, 4])
 def test_any_number_of_workers_gives_the_same_model_and_labels(tmp_path: Path, n_workers: int) -> None:
     whole = klevels.segment(SCAN, k=4, noise=1500.0)
