@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from klevels.blocks import map_blocks
 from klevels.core.confidence import low_share, margins
 from klevels.core.denoise import Filter
 from klevels.core.histogram import Histogram
+from klevels.core.interiors import interiors
 from klevels.core.intervals import Intervals, intervals
 from klevels.core.levels import Levels
 from klevels.counting import as_mask
@@ -192,26 +194,33 @@ def remaining_noise(image: Image, mask: Any, model: Levels, recipe: Recipe, work
         return measured
     box = sample(image, mask)
     clean = labeling.denoised(replace(image, data=box.values), box.inside, recipe, Workers(workers.threads))
-    values = np.asarray(clean.data, np.float64)
-    labels = model.classify(clean.data, mask=box.inside, threads=workers.threads)
-    kept = _interior(labels) & (labels < model.n_classes)
-    if not kept.any():
-        return measured
-    n = np.bincount(labels[kept], minlength=model.n_classes)
-    means = np.bincount(labels[kept], values[kept], minlength=model.n_classes) / np.maximum(n, 1)
-    return min(measured, float(np.sqrt(np.mean((values[kept] - means[labels[kept]]) ** 2))))
+    return noise_within(clean, box.inside, model, measured, threads=workers.threads)
 
 
-def _interior(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a voxel and all that share a face with it have one label."""
-    inner = np.ones(labels.shape, np.bool_)
-    for axis in range(labels.ndim):
-        same = np.diff(labels, axis=axis) == 0
-        first, last = [slice(None)] * labels.ndim, [slice(None)] * labels.ndim
-        first[axis], last[axis] = slice(1, None), slice(None, -1)
-        inner[tuple(first)] &= same
-        inner[tuple(last)] &= same
-    return inner
+def noise_within(clean: Image, inside: Any, model: Levels, measured: float, *, threads: int | None = None) -> float:
+    """Return the noise that is left in a denoised image.
+
+    Parameters
+    ----------
+    clean : Image
+        In memory.
+    inside : array or None
+        Where a voxel counts.
+    model : Levels
+        Its classes.
+    measured : float
+        The noise before.
+    threads : int, optional
+        How many threads to use; all processors by default.
+
+    Returns
+    -------
+    float
+        A standard deviation, in gray values: the spread within classes, away from borders, and `measured` at most.
+    """
+    labels = model.classify(clean.data, mask=inside, threads=threads)
+    spread = interiors(clean.data, labels, model.n_classes).spread
+    return measured if math.isnan(spread) else min(measured, spread)
 
 
 def _margins(
