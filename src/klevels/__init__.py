@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
+    from klevels.studying import Study, study
 
 __all__ = [
     "Agreement",
@@ -76,6 +77,7 @@ __all__ = [
     "Recipe",
     "SchedulerError",
     "Segmentation",
+    "Study",
     "TooFewLevelsError",
     "WriteError",
     "choose_k",
@@ -94,6 +96,7 @@ __all__ = [
     "samples",
     "segment",
     "split_noise",
+    "study",
     "threshold_kmeans",
     "write",
 ]
@@ -108,6 +111,7 @@ _HOMES = {
     "PosterRecipe": "poster",
     "Recipe": "recipe",
     "Segmentation": "recipe",
+    "Study": "studying",
     "compare": "comparing",
     "confidence": "assessing",
     "denoise": "denoising",
@@ -116,6 +120,7 @@ _HOMES = {
     "posterize": "pipeline",
     "read": "io",
     "segment": "pipeline",
+    "study": "studying",
     "threshold_kmeans": "estimators",
     "write": "copying",
 }
