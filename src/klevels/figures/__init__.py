@@ -6,6 +6,7 @@ from klevels.figures.files import save
 from klevels.figures.posters import poster, swatches
 from klevels.figures.scans import channels
 from klevels.figures.sheets import compare, histogram, path, phases, sheet
+from klevels.figures.studies import study
 
 __all__ = [
     "channels",
@@ -16,5 +17,6 @@ __all__ = [
     "poster",
     "save",
     "sheet",
+    "study",
     "swatches",
 ]
