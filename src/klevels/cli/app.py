@@ -476,6 +476,68 @@ def compare(
 
 @app.command(
     help_epilogue=examples(
+        "klevels study scan.tif -k 3 -o study",
+        "klevels study scan.tif -k 4 --truth by-hand.tif --methods nlm median:2 -o study",
+    )
+)
+def study(
+    path: Scan,
+    /,
+    *,
+    k: Annotated[int, K_OPTION],
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The folder to fill.")],
+    truth: Annotated[
+        Path | None, Parameter(name="--truth", help="The true labels, from dark to bright; simulated by default.")
+    ] = None,
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--methods",
+            consume_multiple=True,
+            negative=(),
+            help=f"The filters to try, METHOD or METHOD:STRENGTH; all by default: {', '.join(METHODS)}.",
+        ),
+    ] = (),
+    noise: Noise = "none",
+    mask: Mask = None,
+    nan: NanOption = "error",
+    gray: Gray = False,
+    seed: Annotated[int, Parameter(name="--seed", converter=whole_number, help="Of the simulated scan.")] = 0,
+    every: Annotated[bool, Parameter(name="--all", negative=(), help="List every row.")] = False,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    reading: Reading = READING,
+) -> None:
+    """Measure what denoising, and agreement with neighbors, change in the segmentation of a scan.
+
+    Segments it without denoising and with each filter at several strengths, with smoothed labels and without, and
+    compares the labels with a truth, or with that of a simulated scan that is like this one. Fills a folder with a
+    figure, a table and a record, and prints the command that does best.
+    """
+    from klevels.cli import studies
+
+    studies.study(
+        path,
+        output,
+        k=k,
+        truth=truth,
+        methods=methods,
+        noise=noise,
+        mask=mask,
+        nan=nan,
+        gray=gray,
+        seed=seed,
+        every=every,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        reading=reading,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
         "klevels convert scan.tif -o scan.ome.zarr",
         "klevels convert scan.raw --shape 512 512 512 --dtype uint16 --spacing 2 2 2 --unit µm -o scan.ome.zarr",
         "klevels convert labels.tif --labels -o labels.ome.zarr",

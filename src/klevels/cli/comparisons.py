@@ -11,7 +11,7 @@ from pathlib import Path
 from klevels import io
 from klevels.cli import show
 from klevels.cli.inputs import check_same, load_mask
-from klevels.cli.options import Running
+from klevels.cli.options import RUNNING, Running
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
 from klevels.comparing import compare_images
@@ -42,7 +42,7 @@ def compare(
     labels, truth = running.place(labels), running.place(truth)
     with Stages(2) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
-        one, other = _load(labels, running), _load(truth, running)
+        one, other = load_labels(labels, running), load_labels(truth, running)
         check_same(labels, truth, "shape", one.shape, other.shape)
         inside = load_mask(mask, one, running)
         stage("comparing")
@@ -56,8 +56,26 @@ def compare(
         _print(found)
 
 
-def _load(path: Path, running: Running) -> Image:
-    """Read labels; those of klevels have a record beside them, and are known to mark voxels that were left out."""
+def load_labels(path: Path, running: Running = RUNNING) -> Image:
+    """Read labels; those of klevels have a record beside them, and are known to mark voxels that were left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the folder of slices.
+    running : Running
+        Who will read it.
+
+    Returns
+    -------
+    Image
+        With one number a voxel.
+
+    Raises
+    ------
+    DataError
+        If it has channels.
+    """
     image = io.read(path, lazy=running.lazy)
     if "c" in image.axes:
         raise DataError(
