@@ -97,8 +97,8 @@ def confidence(
     Examples
     --------
     >>> import klevels
-    >>> result = klevels.segment([[10, 11, 30], [29, 10, 31], [12, 30, 29]], k=2)
-    >>> confidence(result).low_share
+    >>> scan = np.repeat([[10, 11, 9, 10, 90, 91, 89, 90]], 8, axis=0)
+    >>> confidence(klevels.segment(scan, k=2)).low_share
     0.0
     """
     workers = Workers(threads, client, memory)
