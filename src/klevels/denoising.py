@@ -133,6 +133,7 @@ def estimate_noise(image: Image | ArrayLike, *, mask: Image | ArrayLike | None =
 
     Examples
     --------
+    >>> import numpy as np
     >>> noise = np.random.default_rng(0).normal(0, 10, (64, 64))
     >>> round(estimate_noise(1000 + noise))
     10

@@ -141,7 +141,7 @@ def begun(server: Commands, folder: Path) -> dict[str, bytes]:
     n = server.run("segment", "scan.tif", "-k", 3, "-o", "a.nrrd", cwd=folder)[1]
     after = files(folder)
     leave_only(folder, {"scan.tif", "few.tif"})
-    server.run("segment", "scan.tif", "-k", 3, "-o", "a.nrrd", cwd=folder, die_at=n * 2 // 3)
+    server.run("segment", "scan.tif", "-k", 3, "-o", "a.nrrd", cwd=folder, die_at=n // 2)
     assert list((folder / "a.nrrd.partial" / "done").glob("*/*.json"))
     return after
 
