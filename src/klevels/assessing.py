@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from klevels import choosing, cutting, engine, labeling
 from klevels.blocks import map_blocks
 from klevels.core.confidence import low_share, margins
-from klevels.core.denoise import Filter
 from klevels.core.histogram import Histogram
 from klevels.core.interiors import interiors
 from klevels.core.intervals import Intervals, intervals
@@ -21,7 +20,7 @@ from klevels.core.levels import Levels
 from klevels.counting import as_mask
 from klevels.errors import ParameterError
 from klevels.image import Image
-from klevels.recipe import Recipe, Segmentation
+from klevels.recipe import Segmentation
 from klevels.sampling import sample
 from klevels.sources import visible
 from klevels.workers import Workers
@@ -127,8 +126,8 @@ def confidence_of(result: Segmentation, inside: Any, workers: Workers) -> Confid
     model, counted, recipe = result.model, result.histogram, result.recipe
     if not isinstance(model, Levels) or not isinstance(counted, Histogram):
         raise ParameterError(f"the image has channels (axes {result.source.axes}); confidence is told of gray only")
-    noise = remaining_noise(result.source, inside, model, recipe, workers)
     clean = labeling.denoised(result.source, inside, recipe, workers)
+    noise = remaining_noise(result.source, clean, inside, model, workers)
     is_denoised = recipe.denoise is not None
     raw = engine.count(result.source.data, inside, recipe.nan, workers) if is_denoised else None
     others: dict[str, NDArray[np.int64]] = {}
@@ -167,19 +166,19 @@ def margins_of(clean: Image, inside: Any, model: Levels, noise: float) -> Any:
     return map_blocks(work, clean.data, inside, dtype=np.float32, n_spatial=clean.ndim)
 
 
-def remaining_noise(image: Image, mask: Any, model: Levels, recipe: Recipe, workers: Workers) -> float:
+def remaining_noise(image: Image, clean: Image, mask: Any, model: Levels, workers: Workers) -> float:
     """Return the noise that is left in what is segmented.
 
     Parameters
     ----------
     image : Image
         As it was measured.
+    clean : Image
+        As it is segmented; the same one, if it is not denoised.
     mask : array or None
         Where a voxel counts.
     model : Levels
         The classes.
-    recipe : Recipe
-        With a filter that has its strength, or with none.
     workers : Workers
         Who does it.
 
@@ -190,11 +189,11 @@ def remaining_noise(image: Image, mask: Any, model: Levels, recipe: Recipe, work
         them tells it: it is the spread within classes, away from borders, and the noise of the image at most.
     """
     measured = choosing.estimate_noise(image, mask)
-    if not isinstance(recipe.denoise, Filter):
+    if clean is image:
         return measured
-    box = sample(image, mask)
-    clean = labeling.denoised(replace(image, data=box.values), box.inside, recipe, Workers(workers.threads))
-    return noise_within(clean, box.inside, model, measured, threads=workers.threads)
+    box = sample(clean, mask)
+    seen = replace(clean, data=box.values)
+    return noise_within(seen, box.inside, model, measured, threads=workers.threads)
 
 
 def noise_within(clean: Image, inside: Any, model: Levels, measured: float, *, threads: int | None = None) -> float:

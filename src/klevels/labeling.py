@@ -137,13 +137,17 @@ def reach(image: Image, recipe: Recipe) -> tuple[int, ...] | None:
     return tuple(map(min, sums, image.shape))
 
 
-def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recipe, workers: Workers) -> Potts | None:
+def choose_potts(
+    image: Image, clean: Image, mask: Any, model: Levels | Palette, recipe: Recipe, workers: Workers
+) -> Potts | None:
     """Choose how labels are made to agree with their neighbors.
 
     Parameters
     ----------
     image : Image
         Gray, as it was measured, of any kind of array.
+    clean : Image
+        The same, denoised.
     mask : array or None
         Where a voxel counts.
     model : Levels or Palette
@@ -171,10 +175,9 @@ def choose_potts(image: Image, mask: Any, model: Levels | Palette, recipe: Recip
     if beta is None and recipe.denoise is not None and model.n_classes <= 2:
         beta = 0.0
     box = sample(image, mask)
-    alone = Workers(workers.threads)
-    part = replace(image, data=box.values)
-    clean = denoised(part, box.inside, recipe, alone)
-    labels = label(part, clean, box.inside, model, recipe, None, None, alone)
+    measured = replace(image, data=box.values)
+    seen = measured if clean is image else replace(image, data=sample(clean, None).values)
+    labels = label(measured, seen, box.inside, model, recipe, None, None, Workers(workers.threads))
     inside = labels < model.n_classes
     return Potts.of(
         box.values,

@@ -155,7 +155,7 @@ def segment(
     clean = labeling.denoised(source, inside, recipe, workers)
     model, counted = find_classes(clean, inside, recipe, workers, step)
     step("labeling")
-    potts = labeling.choose_potts(source, inside, model, recipe, workers)
+    potts = labeling.choose_potts(source, clean, inside, model, recipe, workers)
     labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
     n_undecided = 0
     if counts_labels(source, recipe, counted):

@@ -134,11 +134,11 @@ def segment_to(
             clean = replace(clean, data=scratch.denoised(partial, image, mask, recipe, clean.data, workers))
         model, counted = _find_or_remember(partial, clean, inside, recipe, workers, step)
         step("labeling")
-        potts = labeling.choose_potts(source, inside, model, recipe, workers)
+        potts = labeling.choose_potts(source, clean, inside, model, recipe, workers)
         labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
         partial.cut(blocks_of(labels))
         has_counts = counts_labels(source, recipe, counted)
-        margins = _margins(source, clean, inside, model, recipe, workers) if outputs.margins is not None else None
+        margins = _margins(source, clean, inside, model, workers) if outputs.margins is not None else None
         work = _WritePart(
             model,
             outputs,
@@ -273,7 +273,7 @@ def _remembered(
     inside = visible(source, inside)
     clean = labeling.denoised(source, inside, recipe, workers)
     model, counted = _find_or_remember(partial, clean, inside, recipe, workers, step)
-    potts = labeling.choose_potts(source, inside, model, recipe, workers)
+    potts = labeling.choose_potts(source, clean, inside, model, recipe, workers)
     return _result(partial, source, inside, model, recipe, potts, counted, workers)
 
 
@@ -302,7 +302,7 @@ def _margins(
     """Return how sure each label is, to be written beside it."""
     if not isinstance(model, Levels):
         raise ParameterError(f"confidence is told of gray images, but the image has axes {source.axes}; leave it out")
-    noise = remaining_noise(source, inside, model, recipe, workers)
+    noise = remaining_noise(source, clean, inside, model, workers)
     return margins_of(clean, inside, model, noise)
 
 
