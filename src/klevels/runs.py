@@ -296,9 +296,7 @@ def _result(
     return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=(counts or [0])[-1])
 
 
-def _margins(
-    source: Image, clean: Image, inside: Any, model: Levels | Palette, recipe: Recipe, workers: Workers
-) -> Any:
+def _margins(source: Image, clean: Image, inside: Any, model: Levels | Palette, workers: Workers) -> Any:
     """Return how sure each label is, to be written beside it."""
     if not isinstance(model, Levels):
         raise ParameterError(f"confidence is told of gray images, but the image has axes {source.axes}; leave it out")
