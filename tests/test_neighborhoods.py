@@ -170,12 +170,73 @@ def test_no_smoothing_is_plain_k_means() -> None:
 
 
 def test_denoising_and_smoothing_find_the_truth() -> None:
-    def wrong(**options: Any) -> float:
-        return float((segmented(VALUES, **options).labels.data != SCAN.truth.data).mean())
+    for noise, most in ((4000, 0.016), (8000, 0.032)):
+        scan = simulate_phases((96, 96, 96), noise=noise, length=6, seed=11)
+        result = klevels.segment(scan.image, 3, denoise="auto", smooth="auto")
+        assert (result.labels.data != scan.truth.data).mean() <= most
 
-    plain = wrong()
-    assert wrong(denoise="auto") < 0.8 * plain
-    assert wrong(denoise="auto", smooth="auto") < 0.6 * plain
+
+def test_two_denoised_classes_are_not_smoothed_unasked() -> None:
+    scan = simulate_phases((32, 40, 40), gray=(20000, 40000), fractions=(0.2, 0.8), noise=10000, length=5, seed=1)
+    alone = klevels.segment(scan.image, 2, denoise="auto")
+    both = klevels.segment(scan.image, 2, denoise="auto", smooth="auto")
+    assert both.recipe.smooth == 0
+    np.testing.assert_array_equal(both.labels.data, alone.labels.data)
+    assert abs(alone.model.fractions[0] - 0.2) < 0.005
+    assert klevels.segment(scan.image, 2, smooth="auto").recipe.smooth > 0
+
+
+def test_transparency_is_not_denoised() -> None:
+    rng = np.random.default_rng(0)
+    image = Image(rng.integers(0, 255, (20, 21, 4), np.uint8), "yxc", meta={"alpha": "straight"})
+    found = klevels.denoise(image, "median")
+    is_alpha = klevels.sources.has_alpha(image)
+    assert is_alpha
+    np.testing.assert_array_equal(found.data[..., 3], image.data[..., 3])
+
+
+def test_voxels_left_out_are_not_undecided_with_255_classes() -> None:
+    values = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    mask = np.ones((64, 64), bool)
+    mask[:8] = False
+    result = klevels.segment(values, 255, mask=mask, smooth=0.5)
+    assert (result.n_undecided, result.n_ignored) == (0, 8 * 64)
+
+
+def test_noise_split_off_and_denoised() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(1000, 1500, (40, 40, 40)).clip(0)
+    values[8:32, 8:32, 8:32] = rng.normal(9000, 1500, (24, 24, 24))
+    for method in ("auto", "nlm", "median", "diffusion"):
+        result = klevels.segment(values.astype(np.uint16), 1, noise="valley", denoise=method)
+        assert result.model.n_classes == 2
+
+
+def test_confidence_knows_what_counted() -> None:
+    values = VALUES.copy()
+    values[~MASK] = 60000
+    sure = klevels.confidence(segmented(values, MASK, denoise="auto"))
+    np.testing.assert_array_equal(np.isnan(sure.margins.data), ~MASK)
+    assert sure.noise < 6000
+    for phase in sure.intervals.phases:
+        assert phase.low <= phase.fraction <= phase.high
+    lazy = klevels.confidence(segmented(Steps(values), MASK, denoise="auto"))
+    assert lazy.summary() == sure.summary()
+    np.testing.assert_array_equal(np.asarray(lazy.margins.data), sure.margins.data)
+    with pytest.raises(ParameterError, match="has channels"):
+        klevels.confidence(klevels.segment(Image(np.stack([VALUES[0]] * 3, -1), "yxc"), 2))
+
+
+def test_a_figure_of_undecided_voxels() -> None:
+    result = segmented(VALUES, denoise="median", borders="undecided")
+    assert set(np.unique(result.decided.data)) == {0, 1, 2, 255}
+    klevels.figures.sheet(result.source, result.histogram, result.decided, result.model)
+
+
+@pytest.mark.parametrize(("noise", "is_denoised"), [(100.0, False), (1500.0, True)])
+def test_noise_that_does_not_matter(noise: float, is_denoised: bool) -> None:
+    scan = simulate_phases((24, 30, 30), gray=(10000, 30000), noise=noise, blur=0, seed=2)
+    assert (klevels.segment(scan.image, 2, denoise="auto").recipe.denoise is not None) == is_denoised
 
 
 def test_nothing_is_denoised_where_there_is_no_noise() -> None:
@@ -216,8 +277,10 @@ def test_channels_are_denoised_one_by_one() -> None:
     lazy = klevels.denoise(Image(LoadedArray(values), "yxc"), "median")
     np.testing.assert_array_equal(np.asarray(lazy.data), found.data)
     assert klevels.segment(image, 2, denoise="gaussian:1").labels.shape == values.shape[:2]
-    with pytest.raises(DataError, match="give a strength"):
-        klevels.segment(image, 2, denoise="auto")
+    noise = [klevels.estimate_noise(values[..., c]) for c in range(2)]
+    chosen = klevels.segment(image, 2, denoise="auto").recipe.denoise
+    assert isinstance(chosen, Filter)
+    assert chosen.noise == pytest.approx(np.sqrt(np.mean(np.square(noise))))
     with pytest.raises(ParameterError, match="smooth is for gray images"):
         klevels.segment(image, 2, smooth="auto")
 
@@ -225,7 +288,7 @@ def test_channels_are_denoised_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"denoise": "blur"}, "denoise is 'blur'; use auto, none, or one of"),
+        ({"denoise": "blur"}, "denoise is 'blur'; use auto, or one of"),
         ({"denoise": 3}, "denoise is 3; give auto"),
         ({"denoise": "median:40"}, "radius is 40"),
         ({"denoise": "median:7"}, None),

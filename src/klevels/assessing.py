@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from klevels import choosing, cutting, engine, labeling
 from klevels.blocks import map_blocks
@@ -17,12 +17,10 @@ from klevels.core.histogram import Histogram
 from klevels.core.interiors import interiors
 from klevels.core.intervals import Intervals, intervals
 from klevels.core.levels import Levels
-from klevels.counting import as_mask
 from klevels.errors import ParameterError
 from klevels.image import Image
 from klevels.recipe import Segmentation
 from klevels.sampling import sample
-from klevels.sources import visible
 from klevels.workers import Workers
 
 
@@ -63,7 +61,6 @@ class Confidence:
 def confidence(
     result: Segmentation,
     *,
-    mask: Image | ArrayLike | None = None,
     threads: int | None = None,
     memory: int | None = None,
     client: Any = None,
@@ -74,8 +71,6 @@ def confidence(
     ----------
     result : Segmentation
         Of a gray image.
-    mask : Image or array_like of bool or int, optional
-        As `segment` had it.
     threads : int, optional
         How many threads to use; all processors by default.
     memory : int, optional
@@ -102,34 +97,14 @@ def confidence(
     """
     workers = Workers(threads, client, memory)
     halo = labeling.reach(result.source, result.recipe)
-    source, inside = cutting.in_blocks(result.source, as_mask(mask), workers, halo=halo)
-    return confidence_of(replace(result, source=source), visible(source, inside), workers)
-
-
-def confidence_of(result: Segmentation, inside: Any, workers: Workers) -> Confidence:
-    """Tell how sure a segmentation is.
-
-    Parameters
-    ----------
-    result : Segmentation
-        With a source in memory or in blocks.
-    inside : array or None
-        Where a voxel counts; cut like the source.
-    workers : Workers
-        Who does it.
-
-    Returns
-    -------
-    Confidence
-        See `confidence`.
-    """
+    source, inside = cutting.in_blocks(result.source, result.inside, workers, halo=halo)
     model, counted, recipe = result.model, result.histogram, result.recipe
     if not isinstance(model, Levels) or not isinstance(counted, Histogram):
         raise ParameterError(f"the image has channels (axes {result.source.axes}); confidence is told of gray only")
-    clean = labeling.denoised(result.source, inside, recipe, workers)
-    noise = remaining_noise(result.source, clean, inside, model, workers)
+    clean = labeling.denoised(source, inside, recipe, workers)
+    noise = remaining_noise(source, clean, inside, model, workers)
     is_denoised = recipe.denoise is not None
-    raw = engine.count(result.source.data, inside, recipe.nan, workers) if is_denoised else None
+    raw = engine.count(source.data, inside, recipe.nan, workers) if is_denoised else None
     others: dict[str, NDArray[np.int64]] = {}
     if recipe.smooth is not None or recipe.borders is not None:
         others = {"each voxel alone": model.on(counted).counts}
@@ -185,15 +160,15 @@ def remaining_noise(image: Image, clean: Image, mask: Any, model: Levels, worker
     Returns
     -------
     float
-        A standard deviation, in gray values. After a filter neighbors have the same noise, and no difference between
-        them tells it: it is the spread within classes, away from borders, and the noise of the image at most.
+        A standard deviation, in gray values: the spread within classes, away from borders. Noise that neighbors share,
+        as they do after a filter, and in many reconstructions, is not in the differences between them; nor is texture.
+        Where there is no filter, the noise that does differ from voxel to voxel is the least.
     """
     measured = choosing.estimate_noise(image, mask)
-    if clean is image:
-        return measured
     box = sample(clean, mask)
     seen = replace(clean, data=box.values)
-    return noise_within(seen, box.inside, model, measured, threads=workers.threads)
+    spread = noise_within(seen, box.inside, model, measured, threads=workers.threads)
+    return max(spread, measured) if clean is image else spread
 
 
 def noise_within(clean: Image, inside: Any, model: Levels, measured: float, *, threads: int | None = None) -> float:
@@ -208,18 +183,18 @@ def noise_within(clean: Image, inside: Any, model: Levels, measured: float, *, t
     model : Levels
         Its classes.
     measured : float
-        The noise before.
+        What stands for it where no voxel is away from borders.
     threads : int, optional
         How many threads to use; all processors by default.
 
     Returns
     -------
     float
-        A standard deviation, in gray values: the spread within classes, away from borders, and `measured` at most.
+        A standard deviation, in gray values: the spread within classes, away from borders.
     """
     labels = model.classify(clean.data, mask=inside, threads=threads)
     spread = interiors(clean.data, labels, model.n_classes).spread
-    return measured if math.isnan(spread) else min(measured, spread)
+    return measured if math.isnan(spread) else spread
 
 
 def _margins(

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from klevels.core.count import histogram
-from klevels.core.denoise import Filter, Method
+from klevels.core.denoise import Filter
 from klevels.core.estimate import estimate_noise as estimate_array_noise
 from klevels.core.levels import Levels
-from klevels.errors import DataError
+from klevels.errors import DataError, NoValleyError, TooFewLevelsError
 from klevels.fitting import fit
 from klevels.image import Image
 from klevels.recipe import Recipe
 from klevels.sampling import Box, sample
+from klevels.sources import has_alpha
 
-NOISELESS: tuple[Method, ...] = ("median", "gaussian")
-"""Filters whose strength is a length, whatever the noise."""
 HARMLESS = 1 / 32
 """Noise of less than this share of the gap between two centers puts no voxel on the wrong side."""
 
@@ -29,7 +29,7 @@ def estimate_noise(image: Image, mask: Any) -> float:
     Parameters
     ----------
     image : Image
-        Gray, of any kind of array.
+        Gray, or with channels, of any kind of array.
     mask : array or None
         Where a voxel counts.
 
@@ -65,20 +65,19 @@ def choose_filter(image: Image, mask: Any, recipe: Recipe) -> Recipe:
 
     Notes
     -----
-    "auto" is curvature anisotropic diffusion, with a conductance from the noise, unless the noise is less than an
-    eighth of the least gap between two centers.
+    "auto" is curvature anisotropic diffusion, with a conductance from the noise and from the least gap between two
+    centers, unless the noise is less than a 32nd of that gap.
     """
     asked = recipe.denoise
-    if asked is None or (isinstance(asked, Filter) and (asked.is_resolved or "c" in image.axes)):
-        return recipe if asked is None else replace(recipe, denoise=resolved(asked, image, mask))
-    _check_gray(image)
+    if asked is None:
+        return recipe
+    if isinstance(asked, Filter) and (asked.is_resolved or asked.method != "diffusion"):
+        return replace(recipe, denoise=resolved(asked, image, mask))
     box = sample(image, mask)
-    noise = _noise_in(box, image)
-    model = recipe.model if isinstance(recipe.model, Levels) else fit(_counted(box), recipe)
-    contrast = float(np.diff(model.centers).min()) if model.n_classes > 1 else 0.0
+    noise, contrast = _noise_in(box, image), None if "c" in image.axes else _contrast_in(box, recipe)
     if isinstance(asked, Filter):
         return replace(recipe, denoise=asked.resolved(noise, contrast))
-    is_harmless = noise <= HARMLESS * contrast
+    is_harmless = noise == 0 or noise <= HARMLESS * (contrast or 0.0)
     return replace(recipe, denoise=None if is_harmless else Filter("diffusion").resolved(noise, contrast))
 
 
@@ -102,26 +101,31 @@ def resolved(asked: Filter, image: Image, mask: Any) -> Filter:
     Raises
     ------
     DataError
-        If a strength is to be estimated of several channels.
+        If there are too few voxels to estimate the noise.
     """
     if asked.is_resolved:
         return asked
-    if asked.method in NOISELESS or ("c" in image.axes and asked.strength is not None):
-        return asked.resolved(0.0)
-    _check_gray(image)
-    return asked.resolved(_noise_in(sample(image, mask), image))
-
-
-def _check_gray(image: Image) -> None:
-    if "c" in image.axes:
-        raise DataError(
-            f"the image has channels (axes {image.axes}), noise is estimated of gray; give a strength, as gaussian:1"
-        )
+    return asked.resolved(_noise_in(sample(image, mask), image) if asked.needs_noise else None)
 
 
 def _noise_in(box: Box, image: Image) -> float:
-    return estimate_array_noise(box.values, inside=box.inside, spacing=image.spacing)
+    """Return the noise; of channels, the root of their mean variance."""
+    if box.inside is not None and not box.inside.any():
+        raise DataError("the mask leaves no voxel; give at least one voxel that counts")
+    if "c" not in image.axes:
+        return estimate_array_noise(box.values, inside=box.inside, spacing=image.spacing)
+    n_channels = image.shape[-1] - has_alpha(image)
+    found = [
+        estimate_array_noise(box.values[..., c], inside=box.inside, spacing=image.spacing) for c in range(n_channels)
+    ]
+    return math.sqrt(sum(one * one for one in found) / n_channels)
 
 
-def _counted(box: Box) -> Any:
-    return histogram(box.values, mask=box.inside, nan="ignore")
+def _contrast_in(box: Box, recipe: Recipe) -> float | None:
+    """Return the least difference between two centers; None where the noise leaves no classes to be told apart."""
+    try:
+        counted = histogram(box.values, mask=box.inside, nan="ignore")
+        model = recipe.model if isinstance(recipe.model, Levels) else fit(counted, recipe)
+    except (NoValleyError, TooFewLevelsError):
+        return None
+    return float(np.diff(model.centers).min()) if model.n_classes > 1 else None

@@ -283,7 +283,7 @@ def passes_over(image: Image, recipe: Recipe, *, has_outputs: bool) -> tuple[str
         passes.insert(0, "find the range")
     if has_outputs:
         passes.append("label and write")
-    elif has_channels or recipe.model is not None:
+    elif has_channels or recipe.model is not None or recipe.borders is not None or recipe.smooth:
         passes.append("label")
     return tuple(passes)
 

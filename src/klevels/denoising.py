@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -32,7 +33,8 @@ def denoise(
     image : Image or array_like
         Gray, or of several channels, which are denoised one by one; in memory or not.
     method : {"auto", "diffusion", "nlm", "bilateral", "tv", "median", "gaussian"} or Filter
-        The filter; "auto" is curvature anisotropic diffusion.
+        The filter; "auto" is curvature anisotropic diffusion. `segment` knows how many classes there are, and so the
+        contrast between them: it chooses another conductance than this function, a better one for labels.
     strength : float, optional
         In gray values, or in voxels for "median" and "gaussian"; see `Filter`. From the noise by default, which is
         estimated.
@@ -71,10 +73,49 @@ def denoise(
     chosen = choose(whole, visible(whole, inside), method, strength)
     if chosen is None:
         return whole
-    halo = chosen.halo(len(whole.axes.replace("c", "")), whole.spacing)
-    source, inside = cutting.in_blocks(whole, inside, workers, halo=halo)
+    return apply(whole, inside, chosen, workers)
+
+
+def apply(image: Image, mask: Any, chosen: Filter, workers: Workers) -> Image:
+    """Denoise an image.
+
+    Parameters
+    ----------
+    image : Image
+        Of any kind of array.
+    mask : array or None
+        Where a voxel counts.
+    chosen : Filter
+        With its strength.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    Image
+        As `denoise` returns it.
+    """
+    source, inside = cutting.in_blocks(image, mask, workers, halo=halo_of(image, chosen))
     found = neighborhoods.denoise(source, visible(source, inside), chosen, workers)
-    return Image(found.data, whole.axes, whole.spacing, whole.unit, {**whole.meta, "denoised": str(chosen)})
+    return replace(found, meta={**image.meta, "denoised": str(chosen)})
+
+
+def halo_of(image: Image, chosen: Filter) -> tuple[int, ...]:
+    """Return how far a filter looks in an image.
+
+    Parameters
+    ----------
+    image : Image
+        Of any kind of array.
+    chosen : Filter
+        With its strength.
+
+    Returns
+    -------
+    tuple of int
+        In voxels, along each axis but the channels.
+    """
+    return chosen.halo(len(image.axes.replace("c", "")), image.spacing)
 
 
 def choose(

@@ -131,7 +131,7 @@ def reach(image: Image, recipe: Recipe) -> tuple[int, ...] | None:
     halos = [recipe.denoise.halo(n_spatial, image.spacing)] if isinstance(recipe.denoise, Filter) else []
     if recipe.borders is not None:
         halos.append(borders.halo(n_spatial, spacing=image.spacing))
-    if recipe.smooth is not None:
+    if recipe.smooth:
         halos.append(potts.halo(n_spatial))
     sums = [sum(along) for along in zip(*halos, strict=True)] or [0] * n_spatial
     return tuple(map(min, sums, image.shape))
@@ -160,8 +160,7 @@ def choose_potts(
     Returns
     -------
     Potts or None
-        How likely each gray value is in each class, in the image as it was measured, and β: from some boxes of the
-        image, if it is large. None where nothing is asked.
+        None where labels stay as they are.
 
     Notes
     -----
@@ -169,11 +168,35 @@ def choose_potts(
     has been used then, and there is no phase between two others that blur could feign; smoothing would round corners
     off, and the smaller phase would shrink.
     """
-    if recipe.smooth is None or not isinstance(model, Levels):
+    is_spared = recipe.smooth == "auto" and recipe.denoise is not None and model.n_classes <= 2
+    if not recipe.smooth or is_spared or not isinstance(model, Levels):
         return None
-    beta = None if recipe.smooth == "auto" else recipe.smooth
-    if beta is None and recipe.denoise is not None and model.n_classes <= 2:
-        beta = 0.0
+    return estimate_potts(image, clean, mask, model, recipe, workers)
+
+
+def estimate_potts(image: Image, clean: Image, mask: Any, model: Levels, recipe: Recipe, workers: Workers) -> Potts:
+    """Find how likely each gray value is in each class, and β if it is not given.
+
+    Parameters
+    ----------
+    image : Image
+        Gray, as it was measured, of any kind of array.
+    clean : Image
+        The same, denoised.
+    mask : array or None
+        Where a voxel counts.
+    model : Levels
+        The classes.
+    recipe : Recipe
+        With `smooth` that is "auto" or β.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    Potts
+        From some boxes of the image, if it is large.
+    """
     box = sample(image, mask)
     measured = replace(image, data=box.values)
     seen = measured if clean is image else replace(image, data=sample(clean, None).values)
@@ -183,7 +206,7 @@ def choose_potts(
         box.values,
         np.where(inside, labels, labels.dtype.type(ignore_label(model.n_classes))),
         model,
-        beta=beta,
+        beta=None if recipe.smooth == "auto" else recipe.smooth,
         inside=inside,
         spacing=image.spacing,
         reestimate=recipe.reestimate,

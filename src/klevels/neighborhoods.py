@@ -17,6 +17,7 @@ from klevels.core.levels import Levels
 from klevels.core.potts import Potts
 from klevels.core.potts import halo as halo_of_potts
 from klevels.image import Image
+from klevels.sources import has_alpha
 from klevels.workers import Workers
 
 
@@ -26,7 +27,7 @@ def denoise(image: Image, mask: Any, chosen: Filter, workers: Workers) -> Image:
     Parameters
     ----------
     image : Image
-        With an array in memory or in blocks. Channels are denoised one by one.
+        With an array in memory or in blocks. Channels are denoised one by one, all but transparency.
     mask : array or None
         Where a voxel counts; cut like the image.
     chosen : Filter
@@ -40,7 +41,9 @@ def denoise(image: Image, mask: Any, chosen: Filter, workers: Workers) -> Image:
         Of the same dtype; in blocks where the image is, and nothing is computed yet then.
     """
     n_spatial = len(image.axes.replace("c", ""))
-    work = partial(_denoised, chosen=chosen, spacing=image.spacing, whole=image.shape[:n_spatial])
+    work = partial(
+        _denoised, chosen=chosen, spacing=image.spacing, whole=image.shape[:n_spatial], n_kept=int(has_alpha(image))
+    )
     data = image.data
     if isinstance(data, np.ndarray):
         return replace(image, data=work(data, mask, threads=workers.threads))
@@ -136,14 +139,17 @@ def _denoised(
     chosen: Filter,
     spacing: Sequence[float] | None,
     whole: tuple[int, ...],
+    n_kept: int,
     threads: int | None,
 ) -> NDArray[Any]:
+    """Denoise a block; the last `n_kept` channels stay as they are."""
     inside = _inside(values, mask, len(whole))
     plain = np.ma.getdata(values)
     apply = partial(chosen.apply, inside=inside, spacing=spacing, whole=whole, threads=threads)
     if plain.ndim == len(whole):
         return _masked_like(values, apply(plain))
-    channels = [apply(plain[..., c]) for c in range(plain.shape[-1])]
+    n_done = plain.shape[-1] - n_kept
+    channels = [apply(plain[..., c]) if c < n_done else plain[..., c] for c in range(plain.shape[-1])]
     return _masked_like(values, np.stack(channels, axis=-1))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from klevels import cutting, engine, labeling
 from klevels.choosing import choose_filter
@@ -87,7 +87,8 @@ def segment(
         keep them as a class of their own, with the label `n_classes`. For gray only.
     smooth : float or "auto", optional
         Make labels agree with their neighbors, by the Potts model with this weight β; "auto" estimates it from the
-        image. The gray values count as they were measured, denoised or not. For gray only.
+        image, and takes 0 for two classes of a denoised image, which smoothing makes no better. Gray values count as
+        they were measured, denoised or not. For gray only.
     reestimate : bool
         Estimate the gray values of each class anew from the smoothed labels: a hidden Markov random field.
     recipe : Recipe, optional
@@ -160,13 +161,32 @@ def segment(
     n_undecided = 0
     if counts_labels(source, recipe, counted):
         counts = engine.class_counts(labels, model.n_classes + 1, workers)
-        model, n_undecided = replace(model, counts=counts[:-1]), int(counts[-1])
-    return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=n_undecided)
+        model, n_undecided = replace(model, counts=counts[:-1]), undecided_in(counts, recipe)
+    return as_segmentation(source, clean, inside, labels, model, recipe, potts, counted, n_undecided=n_undecided)
+
+
+def undecided_in(counts: NDArray[np.int64], recipe: Recipe) -> int:
+    """Return how many voxels are undecided.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n_classes + 1,)
+        How often each label occurs, and the number after the last.
+    recipe : Recipe
+        What is asked.
+
+    Returns
+    -------
+    int
+        0 where none are kept so: with 255 classes, the number after the last is that of voxels that are left out.
+    """
+    return int(counts[-1]) if recipe.borders == "undecided" else 0
 
 
 def as_segmentation(
     source: Image,
     clean: Image,
+    inside: Any,
     labels: Any,
     model: Levels | Palette,
     recipe: Recipe,
@@ -183,6 +203,8 @@ def as_segmentation(
         As it was given.
     clean : Image
         As it was segmented.
+    inside : array or None
+        Where a voxel counts.
     labels : ndarray, LazyArray or dask array
         The labels.
     model : Levels or Palette
@@ -201,7 +223,8 @@ def as_segmentation(
     Segmentation
         Its recipe says what was chosen.
     """
-    done = recipe if potts is None else replace(recipe, smooth=potts.beta)
+    beta = 0.0 if recipe.smooth is not None else None
+    done = replace(recipe, smooth=beta if potts is None else potts.beta)
     return Segmentation(
         as_label_image(source, labels, done),
         model,
@@ -209,6 +232,7 @@ def as_segmentation(
         counted,
         source,
         denoised=None if recipe.denoise is None else clean,
+        inside=inside,
         n_undecided=n_undecided,
     )
 

@@ -18,7 +18,7 @@ from klevels.core.denoise import Filter
 from klevels.image import Image
 from klevels.io.sinks import shards_for
 from klevels.lazy import Window
-from klevels.memory import Grid, rereads
+from klevels.memory import AROUND_BYTES, Grid, rereads
 from klevels.recipe import Recipe
 from klevels.runs import Outputs, blank_outputs
 from klevels.sources import visible
@@ -150,7 +150,7 @@ def plan_run(
             passes=passes,
             n_kept=0,
             n_reads=float(len(passes)),
-            memory_bytes=image_bytes + n_voxels + OVERHEAD_BYTES,
+            memory_bytes=image_bytes + n_voxels * (1 if halo is None else 1 + AROUND_BYTES) + OVERHEAD_BYTES,
             output_bytes=output_bytes,
             seconds=seconds,
             denoised="not" if chosen is None else "in memory",

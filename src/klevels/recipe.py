@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from numbers import Real
 from typing import Any, Literal, Self
@@ -66,7 +66,7 @@ class Recipe:
         to one of the two, or get a label of their own, `n_classes`. None for nothing.
     smooth : float or "auto", optional
         How much labels agree with their neighbors: the weight β of the Potts model, or "auto", estimated from the
-        image. None for not at all.
+        image, but 0 for two classes of a denoised one. None for not at all.
     reestimate : bool
         Whether smoothing estimates the gray values of each class anew from the smoothed labels.
     model : Levels or Palette, optional
@@ -253,6 +253,8 @@ class Segmentation:
         The image that was segmented, where that is another: without noise.
     n_undecided : int
         How many voxels at borders were kept as undecided; their label is `model.n_classes`.
+    inside : array, optional
+        Where a voxel counts; of the kind of the source's array.
     """
 
     labels: Image
@@ -262,6 +264,7 @@ class Segmentation:
     source: Image
     denoised: Image | None = None
     n_undecided: int = 0
+    inside: Any = None
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{100 * share:.1f} %" for share in self.model.fractions[:8])
@@ -276,6 +279,17 @@ class Segmentation:
     def ignore(self) -> int:
         """The label of voxels that were left out: 255, or 65535 beyond 255 classes."""
         return ignore_label(self.model.n_classes)
+
+    @property
+    def decided(self) -> Image:
+        """The labels, with undecided voxels as such that were left out."""
+        if not self.n_undecided:
+            return self.labels
+        data = self.labels.data
+        work = partial(_decided, n_classes=self.model.n_classes)
+        lazy = self.labels.is_lazy
+        found = map_blocks(work, data, dtype=data.dtype, n_spatial=self.labels.ndim) if lazy else work(data)
+        return replace(self.labels, data=found)
 
     def paint(self, dtype: DTypeLike | None = None) -> Image:
         """Give each voxel its center's gray.
@@ -358,10 +372,13 @@ def paint_decided(model: Levels | Palette, labels: NDArray[Any], dtype: np.dtype
     ndarray
         Voxels left out, or undecided, are 0, or NaN in a float dtype.
     """
-    is_undecided = labels == model.n_classes
-    if is_undecided.any():
-        labels = np.where(is_undecided, labels.dtype.type(ignore_label(model.n_classes)), labels)
-    return model.paint(labels, dtype)
+    return model.paint(_decided(labels, model.n_classes), dtype)
+
+
+def _decided(labels: NDArray[Any], n_classes: int) -> NDArray[Any]:
+    """Return labels with undecided voxels as such that were left out."""
+    is_undecided = labels == n_classes
+    return np.where(is_undecided, labels.dtype.type(ignore_label(n_classes)), labels) if is_undecided.any() else labels
 
 
 def _painted(labels: NDArray[Any], model: Levels | Palette, dtype: np.dtype[Any]) -> NDArray[Any]:

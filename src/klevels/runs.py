@@ -25,7 +25,7 @@ from klevels.image import Image
 from klevels.io.sinks import Sink, create, open_sink
 from klevels.lazy import Window
 from klevels.partial import Partial, mark
-from klevels.pipeline import as_label_image, as_segmentation, counts_labels, find_classes
+from klevels.pipeline import as_label_image, as_segmentation, counts_labels, find_classes, undecided_in
 from klevels.recipe import Recipe, Segmentation, model_from_dict, paint_decided
 from klevels.sources import has_alpha, visible
 from klevels.workers import Workers
@@ -293,7 +293,8 @@ def _result(
         model = replace(model, counts=np.array(counts[:-1], np.int64))
     clean = labeling.denoised(source, inside, recipe, workers)
     labels = labeling.label(source, clean, inside, model, recipe, potts, counted, workers)
-    return as_segmentation(source, clean, labels, model, recipe, potts, counted, n_undecided=(counts or [0])[-1])
+    n_undecided = 0 if counts is None else undecided_in(np.array(counts), recipe)
+    return as_segmentation(source, clean, inside, labels, model, recipe, potts, counted, n_undecided=n_undecided)
 
 
 def _margins(source: Image, clean: Image, inside: Any, model: Levels | Palette, workers: Workers) -> Any:

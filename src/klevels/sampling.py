@@ -33,7 +33,7 @@ def sample(image: Image, mask: Any) -> Box:
     Parameters
     ----------
     image : Image
-        Gray, of any kind of array.
+        Of any kind of array; all channels of a voxel are read.
     mask : array or None
         Where a voxel counts; of any kind.
 
@@ -44,15 +44,16 @@ def sample(image: Image, mask: Any) -> Box:
         entries between that do not count. The places depend on the shape alone: what is estimated from them is the
         same for an image in memory and for one in blocks of any size.
     """
-    boxes = [_box(image.data, mask, window) for window in sample_windows(image.shape)]
+    n_spatial = len(image.axes.replace("c", ""))
+    boxes = [_box(image.data, mask, window) for window in sample_windows(image.shape[:n_spatial])]
     if len(boxes) == 1:
         return boxes[0]
     values, inside = [], []
     for box in boxes:
         between = np.zeros((1, *box.values.shape[1:]), box.values.dtype)
         values += [box.values, between]
-        shown = np.ones(box.values.shape, np.bool_) if box.inside is None else box.inside
-        inside += [shown, between.astype(np.bool_)]
+        shown = np.ones(box.values.shape[:n_spatial], np.bool_) if box.inside is None else box.inside
+        inside += [shown, np.zeros((1, *shown.shape[1:]), np.bool_)]
     return Box(np.concatenate(values[:-1]), np.concatenate(inside[:-1]))
 
 
@@ -96,5 +97,7 @@ def _box(data: Any, mask: Any, window: Window) -> Box:
     inside = None if mask is None else np.asarray(mask[window]) != 0
     if isinstance(part, np.ma.MaskedArray):
         shown = ~np.ma.getmaskarray(part)
+        if shown.ndim > len(window):
+            shown = np.asarray(shown.all(axis=-1))
         inside = shown if inside is None else inside & shown
     return Box(np.asarray(part), inside)

@@ -28,6 +28,7 @@ from klevels.sources import visible
 from klevels.workers import Workers
 
 STAGE = "denoised"
+FILE = "denoised.raw"
 DISK_RATE = 0.4e9
 """Bytes a second that a usual disk writes, and reads back."""
 RATES: dict[Method, float] = {
@@ -65,6 +66,8 @@ def is_cheaper(image: Image, recipe: Recipe, folder: Path) -> bool:
     n_bytes = n_values * image.dtype.itemsize
     n_passes = len(cutting.passes_over(image, recipe, has_outputs=True))
     again = (n_passes - 1) * seconds_of(image, chosen)
+    if (folder / FILE).exists():  # of an interrupted run
+        return True
     return again > 2 * n_bytes / DISK_RATE and shutil.disk_usage(_existing(folder)).free > 1.1 * n_bytes
 
 
@@ -109,7 +112,7 @@ def denoised(partial: Partial, image: Image, mask: Any, recipe: Recipe, like: An
     LazyArray or dask array
         To be read as long as the folder is there.
     """
-    path = partial.path / f"{STAGE}.raw"
+    path = partial.path / FILE
     blank = replace(image, data=np.broadcast_to(np.zeros((), image.dtype.newbyteorder("=")), image.shape))
     with naming_output(partial.output):
         sink = raw_sink.reopen(path, blank, path) if path.exists() else raw_sink.create(path, blank, path)

@@ -77,6 +77,21 @@ def test_a_model_is_applied_to_a_denoised_scan(run: Run, scan: Path) -> None:
     np.testing.assert_array_equal(klevels.read(scan.parent / "a.tif").data, expected)
 
 
+def test_a_record_is_applied_with_its_neighborhoods(run: Run, scan: Path) -> None:
+    first, again = scan.parent / "a.tif", scan.parent / "b.tif"
+    run("segment", scan, "-k", 3, "--denoise", "auto", "--smooth", "auto", "--borders", "-o", first)
+    assert run("apply", f"{first}.json", scan, "-o", again).code == 0
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_undecided_voxels_are_told_and_drawn(run: Run, scan: Path) -> None:
+    figure = scan.parent / "f.png"
+    done = run("segment", scan, "-k", 3, "--denoise", "gaussian", "--undecided", "--figure", figure)
+    assert done.code == 0
+    assert "undecided, label 3" in done.out
+    assert figure.exists()
+
+
 @pytest.mark.parametrize("output", ["a.tif", "a.ome.zarr"])
 def test_the_plan_says_what_becomes_of_the_denoised_image(run: Run, scan: Path, output: str) -> None:
     tokens = ["segment", scan, "-k", 3, "-o", scan.parent / output, "--dry-run"]
@@ -96,7 +111,7 @@ def test_a_denoising_is_planned(run: Run, scan: Path) -> None:
 @pytest.mark.parametrize(
     ("tokens", "code", "says"),
     [
-        (["segment", "-k", 3, "--denoise", "smart"], 2, "denoise is 'smart'; use auto, none, or one of"),
+        (["segment", "-k", 3, "--denoise", "smart"], 2, "denoise is 'smart'; use auto, or one of"),
         (["segment", "-k", 3, "--denoise", "nlm:-2"], 2, "the strength of nlm is -2.0; give a positive number"),
         (["segment", "-k", 3, "--denoise", "nlm:much"], 2, "the strength of nlm is 'much'"),
         (["segment", "-k", 3, "--denoise", "median:99"], 2, "radius is 99"),

@@ -54,8 +54,8 @@ def test_noise_is_less(method: str, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("smart", "use auto, none, or one of"),
-        ("", "use auto, none, or one of"),
+        ("smart", "use auto, or one of"),
+        ("", "use auto, or one of"),
         ("nlm:", "give a positive number"),
         ("nlm:-3", "give a positive number"),
         ("nlm:0", "give a positive number"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from klevels import cutting, denoising, io, neighborhoods
+from klevels import denoising, io
 from klevels.cli import show
 from klevels.cli.inputs import identify_mask, load_mask, load_scan, naming, present
 from klevels.cli.options import Reading, Resumable
@@ -13,6 +13,7 @@ from klevels.cli.outputs import Outputs, image_writer
 from klevels.cli.progress import Stages
 from klevels.cli.running import access_of, workers_of
 from klevels.copying import copy
+from klevels.lazy import LoadedArray
 from klevels.partial import is_complete
 from klevels.record import identify, record_of, state_of
 from klevels.sources import visible
@@ -43,7 +44,6 @@ def denoise(
         inside = load_mask(mask, image, running)
         stage("choosing")
         chosen = denoising.choose(image, visible(image, inside), method, strength)
-        halo = None if chosen is None else chosen.halo(len(image.axes.replace("c", "")), image.spacing)
         if running.dry_run:
             from klevels.plans import plan_run
 
@@ -51,8 +51,9 @@ def denoise(
             return
         stage("denoising")
         is_streamed = io.is_streamed(output, image) or workers.client is not None
-        source, within = cutting.in_blocks(image, inside, workers, halo=halo) if is_streamed else (image, inside)
-        clean = source if chosen is None else neighborhoods.denoise(source, visible(source, within), chosen, workers)
+        if is_streamed and not image.is_lazy:
+            image = replace(image, data=LoadedArray(image.data))
+        clean = image if chosen is None else denoising.apply(image, inside, chosen, workers)
         told = {"denoise": None if chosen is None else asdict(chosen)}
         record = record_of("denoise", None, None, [identify(path)], identify_mask(mask)) | told
         if is_streamed:
@@ -63,7 +64,7 @@ def denoise(
                 workers,
                 fingerprint=fingerprint | {"access": repr(access_of(reading)), "version": __version__},
                 record=record,
-                halo=halo,
+                halo=None if chosen is None else denoising.halo_of(image, chosen),
                 resume=running.resume,
                 overwrite=overwrite,
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from klevels import io
-from klevels.cli.options import RUNNING, Running
+from klevels.cli.options import RUNNING, Running, Settings
 from klevels.core.levels import Levels
 from klevels.core.noise import NOISE_METHODS, NoiseMethod
 from klevels.core.palette import Palette
@@ -20,7 +20,7 @@ from klevels.errors import DataError, DataTypeError, NoValleyError, ParameterErr
 from klevels.files import file_of
 from klevels.image import Image
 from klevels.io.reader import Access
-from klevels.recipe import model_from_dict
+from klevels.recipe import Recipe, model_from_dict
 from klevels.record import identify, read_json
 from klevels.sources import as_gray_image, as_picture, side_by_side
 
@@ -161,6 +161,25 @@ def identify_mask(mask: Path | None) -> dict[str, Any] | None:
         As `identify` returns it.
     """
     return None if mask is None else identify(mask)
+
+
+def recorded_settings(path: Path) -> Settings:
+    """Return how the voxels around a voxel counted where a model comes from.
+
+    Parameters
+    ----------
+    path : Path
+        A model, or the record of a segmentation.
+
+    Returns
+    -------
+    Settings
+        As they were: a filter with its strength, and β.
+    """
+    stored = read_json(path).get("recipe") or {}
+    names = ("denoise", "borders", "smooth", "reestimate")
+    recipe = Recipe.from_dict({"k": 1, **{name: stored[name] for name in names if name in stored}})
+    return Settings(denoise=recipe.denoise, borders=recipe.borders, smooth=recipe.smooth, reestimate=recipe.reestimate)
 
 
 def load_model(path: Path) -> Levels | Palette:

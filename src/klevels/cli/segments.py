@@ -10,7 +10,16 @@ from typing import Any, Literal
 from klevels import io
 from klevels.assessing import Confidence, confidence
 from klevels.cli import show
-from klevels.cli.inputs import identify_mask, load_mask, load_model, load_scan, naming, parse_noise, present
+from klevels.cli.inputs import (
+    identify_mask,
+    load_mask,
+    load_model,
+    load_scan,
+    naming,
+    parse_noise,
+    present,
+    recorded_settings,
+)
 from klevels.cli.options import AROUND, READING, Around, Reading, Resumable, Running
 from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer, json_writer
 from klevels.cli.pools import pool_scans
@@ -103,6 +112,7 @@ def apply(
     running: Resumable,
 ) -> None:
     fitted = load_model(model)
+    settings = around.settings if around != AROUND else recorded_settings(model)
     asked = Recipe(
         k=fitted.k,
         nan=nan,
@@ -112,7 +122,7 @@ def apply(
         missing=reading.fill,
         layout=reading.layout,
         model=fitted,
-        **around.settings,
+        **settings,
     )
     given = Given("apply", [running.place(path) for path in paths], output, figure, paint)
     _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
@@ -230,7 +240,7 @@ def _segment(
         def how_sure(result: Segmentation) -> Confidence | None:
             if given.confidence is None:
                 return None
-            return confidence(result, mask=inside, threads=threads, memory=workers.memory, client=workers.client)
+            return confidence(result, threads=threads, memory=workers.memory, client=workers.client)
 
         with naming(paths):
             if any(io.is_streamed(path, image) or workers.client is not None for path in given.images):
@@ -249,7 +259,7 @@ def _segment(
                 sure = how_sure(result)
                 stage("writing")
                 Outputs(paths, overwrite=overwrite).write_recorded(_files(result, sure, given), lambda: record(result))
-    show.segmentation(result, sure, json=json)
+    show.segmentation(result, sure, asked=recipe, json=json)
 
 
 def _stream(
@@ -314,7 +324,7 @@ def _drawn(result: Segmentation) -> Any:
     from klevels import figures
 
     if isinstance(result.model, Levels) and isinstance(result.histogram, Histogram):
-        return figures.sheet(result.source, result.histogram, result.labels, result.model)
+        return figures.sheet(result.source, result.histogram, result.decided, result.model)
     return figures.channels(result)
 
 

@@ -21,7 +21,7 @@ from klevels.core.palette import Palette
 from klevels.core.selection import KSweep
 from klevels.image import Image
 from klevels.poster import Poster
-from klevels.recipe import Segmentation
+from klevels.recipe import Recipe, Segmentation
 
 if TYPE_CHECKING:
     from klevels.assessing import Confidence
@@ -74,7 +74,7 @@ def denoised(chosen: Filter | None, output: Path, *, json: bool) -> None:
     return None
 
 
-def segmentation(result: Segmentation, sure: Confidence | None = None, *, json: bool) -> None:
+def segmentation(result: Segmentation, sure: Confidence | None = None, *, asked: Recipe, json: bool) -> None:
     summary = result.summary() | ({} if sure is None else {"confidence": sure.summary()})
     if json:
         return _print_json(summary)
@@ -86,8 +86,8 @@ def segmentation(result: Segmentation, sure: Confidence | None = None, *, json: 
     if model.explained_variance < 0:
         scale = "scale of gray" if isinstance(model, Levels) else "scale"
         print(f"the model fits worse than a single class: is this scan on the model's {scale}?", file=sys.stderr)
-    if result.recipe.looks_around:
-        print(_neighborhoods(result))
+    if asked.looks_around:
+        print(_neighborhoods(result, asked))
     if sure is not None:
         _print_confidence(sure)
     if isinstance(model, Levels) and model.excess_bound:
@@ -212,15 +212,20 @@ def _print_classes(model: Levels | Palette, labels: Image | None, names: Sequenc
         print(f"{j:>5} {center} {count:>16,} {100 * fraction:>8.3f}%{size}{noise}")
 
 
-def _neighborhoods(result: Segmentation) -> str:
+def _neighborhoods(result: Segmentation, asked: Recipe) -> str:
     """Tell how the voxels around a voxel counted."""
-    recipe = result.recipe
-    told = ["not denoised" if recipe.denoise is None else f"denoised by {recipe.denoise}"]
-    if recipe.borders is not None:
-        kept = f", {result.n_undecided:,} voxels undecided" if recipe.borders == "undecided" else ""
-        told.append(f"borders resolved{kept}")
+    recipe, told = result.recipe, []
+    if asked.denoise is not None:
+        told.append(
+            "not denoised: no noise that matters" if recipe.denoise is None else f"denoised by {recipe.denoise}"
+        )
+    if recipe.borders == "resolve":
+        told.append("borders resolved")
+    if recipe.borders == "undecided":
+        share = result.n_undecided / max(1, result.n_undecided + int(result.model.counts.sum()))
+        told.append(f"{result.n_undecided:,} voxels ({100 * share:.2f} %) undecided, label {result.model.n_classes}")
     if recipe.smooth is not None:
-        told.append(f"smoothed with β = {recipe.smooth:.3g}")
+        told.append(f"smoothed with β = {recipe.smooth:.3g}" if recipe.smooth else "not smoothed")
     return "; ".join(told)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.errors import ParameterError
+from klevels.errors import DataError, ParameterError
 
 Method = Literal["diffusion", "nlm", "bilateral", "tv", "median", "gaussian"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -46,7 +46,7 @@ class Filter:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ParameterError(f"denoise is {self.method!r}; use auto, none, or one of {', '.join(METHODS)}")
+            raise ParameterError(f"denoise is {self.method!r}; use auto, or one of {', '.join(METHODS)}")
         for name in ("strength", "noise"):
             value = getattr(self, name)
             if value is None:
@@ -81,7 +81,7 @@ class Filter:
         """
         method, colon, strength = text.partition(":")
         if method not in METHODS:
-            raise ParameterError(f"denoise is {text!r}; use auto, none, or one of {', '.join(METHODS)}, as median:2")
+            raise ParameterError(f"denoise is {text!r}; use auto, or one of {', '.join(METHODS)}, as median:2")
         try:
             return cls(method, float(strength) if colon else None)
         except ValueError as error:
@@ -93,17 +93,22 @@ class Filter:
         return self.method if self.strength is None else f"{self.method}:{self.strength:.6g}"
 
     @property
+    def needs_noise(self) -> bool:
+        """Whether the noise must be known to choose what was not given."""
+        return not self.is_resolved and self.method not in ("median", "gaussian")
+
+    @property
     def is_resolved(self) -> bool:
         """Whether all is known that it needs, so that it does the same to every image."""
         return self.strength is not None and (self.method != "nlm" or self.noise is not None)
 
-    def resolved(self, noise: float, contrast: float | None = None) -> Self:
+    def resolved(self, noise: float | None, contrast: float | None = None) -> Self:
         """Return the same filter with what was not given chosen by the noise.
 
         Parameters
         ----------
-        noise : float
-            The standard deviation of the noise, in gray values.
+        noise : float or None
+            The standard deviation of the noise, in gray values; None where `needs_noise` is false.
         contrast : float, optional
             The least difference between the gray values of two phases, if it is known: diffusion is the better for it.
 
@@ -112,7 +117,7 @@ class Filter:
         Filter
             That does the same to every image.
         """
-        sigma = self.noise if self.noise is not None else float(noise)
+        sigma = self.noise if self.noise is not None or noise is None else float(noise)
         strength = self.strength if self.strength is not None else _default_strength(self.method, sigma, contrast)
         return replace(self, strength=strength, noise=sigma)
 
@@ -167,10 +172,14 @@ class Filter:
         ------
         ParameterError
             If the strength is out of its range, or the filter's window is larger than the image.
+        DataError
+            If there are integers beyond 2^53, except for the median.
         """
         strengths = self._strengths
         if self.method == "median":
             strengths["whole"] = whole
+        elif values.dtype.kind == "i" and values.dtype.itemsize == 8 and values.size and not _fits(values):
+            raise DataError("the image has integers beyond 2^53, which float64 does not hold; subtract an offset first")
         found: NDArray[Any] = getattr(_module(self.method), _FUNCTIONS[self.method])(
             values, **strengths, inside=inside, spacing=spacing, threads=threads
         )
@@ -199,13 +208,18 @@ _FUNCTIONS: dict[Method, str] = {
 """Each is in a module of its own name, which is loaded when it is used."""
 
 
+def _fits(values: NDArray[Any]) -> bool:
+    """Tell whether float64 holds all values."""
+    return max(abs(int(values.min())), abs(int(values.max()))) <= 1 << 53
+
+
 def _module(method: Method) -> Any:
     return import_module(f"klevels.core.{_FUNCTIONS[method]}")
 
 
-def _default_strength(method: Method, noise: float, contrast: float | None) -> float:
+def _default_strength(method: Method, noise: float | None, contrast: float | None) -> float:
     """Return the strength that a filter has for this noise."""
-    if method == "median":
+    if method in ("median", "gaussian"):
         return 1.0
     known = {"contrast": contrast} if method == "diffusion" else {}
     strength: float = _module(method).strength_for(noise, **known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -72,19 +73,11 @@ class Potts:
             To be applied to any image like it.
         """
         found = Likelihood.of(values, labels, model.n_classes, inside, fallback=model, threads=threads)
-        if beta is not None and not reestimate:
-            return cls(beta, found)
-        estimated, found = fit_potts(
-            values,
-            labels,
-            found,
-            sweeps=SWEEPS,
-            reestimate=reestimate,
-            inside=inside,
-            spacing=spacing,
-            threads=threads,
-        )
-        return cls(estimated if beta is None else beta, found)
+        fit = partial(fit_potts, values, labels, found, sweeps=SWEEPS, inside=inside, spacing=spacing, threads=threads)
+        strength = fit(reestimate=reestimate)[0] if beta is None else beta
+        if reestimate:  # with β as it will be recorded, so that it gives the same when it is given
+            found = fit(beta=strength, reestimate=True)[1]
+        return cls(strength, found)
 
     @property
     def n_classes(self) -> int:

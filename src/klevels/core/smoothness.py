@@ -116,6 +116,7 @@ def fit_potts(
     neighbors: Neighbors = "all",
     sweeps: int = 5,
     rounds: int = 3,
+    beta: float | None = None,
     reestimate: bool = False,
     inside: NDArray[np.bool_] | None = None,
     spacing: Sequence[float] | None = None,
@@ -135,6 +136,8 @@ def fit_potts(
         Of each smoothing.
     rounds : int
         How often to smooth, 0 to 100. After three, beta changes but little.
+    beta : float, optional
+        β, if it is given and only the likelihood is to be found.
     reestimate : bool
         Whether the means and spreads of the classes are found anew from the smoothed labels: a hidden Markov random
         field [1]_.
@@ -187,20 +190,20 @@ def fit_potts(
             some, n_classes=likelihood.n_classes, neighbors=neighbors, inside=inside, spacing=spacing, threads=threads
         )
 
-    beta, found = estimated(labels), likelihood
+    strength, found = estimated(labels) if beta is None else beta, likelihood
     for _ in range(n_rounds):
         smoothed = smooth(
             values,
             labels,
             found,
-            beta=beta,
+            beta=strength,
             neighbors=neighbors,
             sweeps=sweeps,
             inside=inside,
             spacing=spacing,
             threads=threads,
         )
-        beta = estimated(smoothed)
+        strength = estimated(smoothed) if beta is None else beta
         if reestimate:
             found = found.again(values, smoothed, inside, threads=threads)
-    return beta, found
+    return strength, found

@@ -248,9 +248,7 @@ def _segmented(bench: _Bench, image: Image, recipe: Recipe, beta: float | Litera
     model = fit(counted, recipe, threads=workers.threads)
     alone = labeling.label(image, clean, inside, model, recipe, None, counted, workers)
     labeled = perf_counter()
-    potts = labeling.choose_potts(image, clean, inside, model, replace(recipe, smooth=beta), workers)
-    if potts is None:
-        raise ParameterError(f"labels are not smoothed with {beta!r}; give a weight, or 'auto'")
+    potts = labeling.estimate_potts(image, clean, inside, model, replace(recipe, smooth=beta), workers)
     potts = replace(potts, beta=round(potts.beta, BETA_DIGITS))
     smoothed = neighborhoods.smooth(image, alone, inside, potts, workers)
     seconds = (labeled - begun, perf_counter() - begun)
