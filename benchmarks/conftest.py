@@ -21,6 +21,7 @@ Measure = Callable[..., None]
 
 PACKAGES = (
     "numpy",
+    "scipy",
     "scikit-learn",
     "scikit-image",
     "opencv-python-headless",
@@ -30,6 +31,7 @@ PACKAGES = (
     "pillow",
     "imagequant",
     "faiss-cpu",
+    "PyMaxflow",
 )
 N_SLICES_AT_ONCE = 32
 N_BESIDE = 3
@@ -52,8 +54,16 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     if hasattr(os, "sysconf"):
         machine_info["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     machine_info["instruction_set"] = _kernels.instruction_set()
-    machine_info["versions"] = {name: metadata.version(name) for name in PACKAGES}
+    machine_info["versions"] = {name: version for name in PACKAGES if (version := installed_version(name))}
     machine_info["small"] = config.getoption("small")
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a package, or None: a peer that is not there is skipped."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @pytest.fixture(scope="session")

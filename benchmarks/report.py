@@ -1,152 +1,31 @@
-"""The targets, and the tables of what was measured: `python benchmarks/report.py benchmark.json` prints Markdown."""
+"""The tables of what was measured: `python benchmarks/report.py benchmark.json` prints Markdown."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
-Run = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a job must reach, and against whom."""
-
-    job: str
-    title: str
-    text: str = ""
-    reached: Callable[[Run, Run | None], bool] | None = None
-    against: str = ""
-    """The peer to compare with; the fastest one if it is empty."""
-    ours: str = ""
-    """Which of ours; the fastest one if it is empty."""
-
-
-TARGETS = (
-    Target(
-        "volume",
-        "512³ uint16, k = 8: histogram, fit and labels",
-        "≥ 0.8 Gvoxel/s and ≥ 1.5 ×",
-        lambda ours, peer: speed(ours) >= 0.8e9 and ratio(ours, peer) >= 1.5,
-    ),
-    Target(
-        "slice, 16-bit",
-        "2048² uint16, k = 8",
-        "≥ 300 ×, inertia no higher",
-        lambda ours, peer: ratio(ours, peer) >= 300 and facts(peer)["excess"] >= 0,
-        "scikit-learn KMeans",
-    ),
-    Target("slice, 16-bit", "2048² uint16, k = 8"),
-    Target("slice, 8-bit", "2048² uint8, k = 4", against="scikit-image threshold_multiotsu"),
-    Target(
-        "path, random counts",
-        "all k to 16 at 65,536 levels, random counts",
-        "< 60 ms",
-        lambda ours, _: seconds(ours) < 60e-3,
-    ),
-    Target(
-        "path, equal counts",
-        "all k to 16 at 65,536 levels, equal counts",
-        "< 60 ms",
-        lambda ours, _: seconds(ours) < 60e-3,
-    ),
-    Target("path, 256 levels", "all k to 16 at 256 levels", "< 1 ms", lambda ours, _: seconds(ours) < 1e-3),
-    Target("choose_k", "2048² uint16: inertia, BIC and silhouette for all k to 16"),
-    Target("volume, 8-bit", "512³ uint8, k = 8: histogram, fit and labels"),
-    Target("volume, float32", "512² × 128 float32, k = 8: histogram, fit and labels"),
-    Target(
-        "memory, uint16",
-        "512³ uint16: memory beyond the labels",
-        "≤ 16 MB",
-        lambda ours, _: facts(ours)["bytes"] <= 16e6,
-    ),
-    Target(
-        "memory, float32",
-        "512² × 128 float32: memory beyond the labels",
-        "≤ 16 MB",
-        lambda ours, _: facts(ours)["bytes"] <= 16e6,
-    ),
-    Target("import", "`import klevels` beyond NumPy", "< 60 ms", lambda ours, _: seconds(ours) < 60e-3),
-    Target(
-        "command",
-        "`klevels segment`, 512² 8-bit PNG to labels, whole process",
-        "< 0.5 s",
-        lambda ours, _: seconds(ours) < 0.5,
-    ),
-    *(
-        Target(
-            f"photograph, k = {k}",
-            f"china.jpg, k = {k}: from pixels to poster, `default`",
-            f"≥ {times} ×",
-            lambda ours, peer, times=times: ratio(ours, peer) >= times,
-            f"scikit-learn KMeans, n_init=4{floats}",
-            "klevels default",
-        )
-        for k, times in ((8, 15), (256, 60))
-        for floats in ("", ", float64")
-    ),
-    *(
-        Target(
-            f"photograph, k = {k}",
-            f"china.jpg, k = {k}: from pixels to poster, `fast`",
-            "≥ 1 ×, MSE ≥ 5 % lower",
-            lambda ours, peer: ratio(ours, peer) >= 1 and facts(ours)["mse"] <= 0.95 * facts(peer)["mse"],
-            "libimagequant",
-            "klevels fast",
-        )
-        for k in (8, 64, 256)
-    ),
-    Target("100 megapixels", "100 megapixels, k = 16: labels", "< 4 s", lambda ours, _: seconds(ours) < 4),
-    Target("100 megapixels: painting", "100 megapixels, k = 16: painting the labels"),
-    Target(
-        "memory, 100 megapixels",
-        "100 megapixels, k = 16: memory beyond the image, labels included",
-        "< 3 bytes a pixel",
-        lambda ours, _: facts(ours)["bytes"] < 3 * facts(ours)["pixels"],
-    ),
-    *(
-        Target(
-            f"memory, {case}",
-            f"{case}: peak memory beyond the imports",
-            "< 1 GB",
-            lambda ours, _: facts(ours)["bytes"] < 1e9,
-        )
-        for case in ("8 GB raw to ome.zarr", "32 GB raw to ome.zarr", "8 GB raw to tif", "8 GB zarr to tif")
-    ),
-    *(
-        Target(
-            f"end to end, {source} to {output}",
-            f"2 GB of {source} to labels as {output}, whole process",
-            "≥ 80 % of reading once",
-            lambda ours, _: facts(ours)["share"] >= 0.8,
-        )
-        for source in ("zarr", "tif", "raw")
-        for output in ("tif", "ome.zarr")
-    ),
-    Target(
-        "over blocks, in memory",
-        "1 GB in memory, over blocks",
-        "< 10 % above",
-        lambda ours, _: facts(ours)["above"] < 0.1,
-    ),
-    Target("cluster", "2 workers against 1", "≥ 1.6 ×", lambda ours, _: facts(ours)["times"] >= 1.6),
-    Target("many blocks", "100,000 blocks", "< 1 ms a block", lambda ours, _: facts(ours)["per_block"] < 1e-3),
-    Target(
-        "60 M points of two levels",
-        "60 M float32 points of two levels, 1 and 100",
-        "centers 1 and 100",
-        lambda ours, _: facts(ours)["centers"] == [1, 100],
-    ),
-    *(
-        Target("two channels", "256³ × 2 channels uint16, k = 4", against=f"scikit-learn {name}")
-        for name in ("KMeans", "MiniBatchKMeans")
-    ),
+from runs import (
+    Run,
+    excess_text,
+    facts,
+    is_ours,
+    print_table,
+    quantity,
+    ratio,
+    seconds,
+    signed_percent,
+    speed,
+    three_digits,
 )
-OWN_TABLES = ("quality", "photograph", "looks")
+from targets import ACCURACY_TARGETS, DENOISE_TARGETS, POROSITY_TARGET, TARGETS, Target
+
+OWN_TABLES = ("quality", "photograph", "looks", "denoise", "accuracy", "porosity")
+EVERYTHING = "klevels, denoise and smooth"
+"""Who must reach the targets of accuracy: what anyone gets who chooses nothing."""
 QUALITIES = ("fast", "default", "best")
 QUALITY_TARGETS = {"default": 0.005, "best": 0.001}
 """How far above the best MSE known."""
@@ -169,6 +48,9 @@ def main(path: str) -> None:
     print_quality([runs for job, runs in jobs.items() if job.startswith("quality")])
     print_posters([run for job, runs in jobs.items() if job.startswith("photograph") for run in runs])
     print_looks([run for job, runs in jobs.items() if job.startswith("looks") for run in runs])
+    print_denoising({job: runs for job, runs in jobs.items() if job.startswith("denoise")})
+    print_accuracy([run for job, runs in jobs.items() if job.startswith("accuracy") for run in runs])
+    print_porosity({job: runs for job, runs in jobs.items() if job.startswith("porosity")})
     print_rest({job: runs for job, runs in jobs.items() if not job.startswith(OWN_TABLES)})
 
 
@@ -230,6 +112,84 @@ def print_looks(runs: Sequence[Run]) -> None:
     print_table(["k", "who", "mean ΔE", "SSIM", "DSSIM"], rows)
 
 
+def print_denoising(jobs: dict[str, list[Run]]) -> None:
+    """Print the speed of filters and of smoothing, in voxels a second: slow peers see a part of the data."""
+    if not jobs:
+        return
+    for runs in jobs.values():
+        runs.sort(key=lambda run: (not is_ours(run), -speed(run)))
+    print("\nSpeed in Mvoxel/s. A slow peer has a part of the data, and klevels is timed on the same for the ratio.\n")
+    print_table(
+        ["job", "klevels", "peer", "its speed", "ratio", "target", "reached"],
+        [speed_row(target, jobs[target.job]) for target in DENOISE_TARGETS if target.job in jobs],
+    )
+    print("\nEvery contender. The RMSE is to the image without noise, in its gray values.\n")
+    rows = [
+        [
+            job.removeprefix("denoise: "),
+            facts(run)["who"],
+            f"{facts(run)['voxels']:,}",
+            three_digits(speed(run) / 1e6),
+            "" if run is runs[0] else three_digits(ratio(runs[0], run)),
+            three_digits(facts(run)["rmse"]) if "rmse" in facts(run) else "",
+            facts(run).get("found", ""),
+        ]
+        for job, runs in jobs.items()
+        for run in runs
+    ]
+    print_table(["job", "who", "voxels", "Mvoxel/s", "× klevels", "RMSE", "found"], rows)
+
+
+def print_accuracy(runs: Sequence[Run]) -> None:
+    """Print the share of wrong voxels by noise and length, the best first."""
+    if not runs:
+        return
+    cases = sorted({(facts(run)["noise"], facts(run)["length"]) for run in runs})
+    shares: dict[str, dict[tuple[float, float], float]] = {}
+    for run in runs:
+        found = facts(run)
+        shares.setdefault(found["who"], {})[found["noise"], found["length"]] = fmean(found["wrong"])
+    print("\nWrong voxels in percent, the mean over phantoms of several seeds.\n")
+    heads = [f"σ = {noise}, length {length}" for noise, length in cases]
+    rows = [
+        [who, *(f"{100 * found[case]:.2f}" if case in found else "" for case in cases)]
+        for who, found in sorted(shares.items(), key=lambda item: fmean(item[1].values()))
+    ]
+    print_table(["who", *heads], rows)
+    ours = shares.get(EVERYTHING, {})
+    for case, limit in ACCURACY_TARGETS.items():
+        if case in ours:
+            reached = "yes" if ours[case] <= limit else "**no**"
+            print(f"\n{heads[cases.index(case)]}: {EVERYTHING} ≤ {100 * limit:g} %. Reached: {reached}.")
+
+
+def print_porosity(jobs: dict[str, list[Run]]) -> None:
+    """Print how far each porosity is from the true one, in percentage points."""
+    names = list(jobs)
+    if not names:
+        return
+    shares: dict[str, dict[str, Run]] = {}
+    for job, runs in jobs.items():
+        for run in runs:
+            shares.setdefault(facts(run)["who"], {})[job] = facts(run)
+    rows = [
+        [who, *(porosity_text(found[job]) if job in found else "" for job in names)]
+        for who, found in sorted(shares.items(), key=lambda item: fmean(each["wrong"] for each in item[1].values()))
+    ]
+    truths = [f"{job.removeprefix('porosity: ')} ({100 * facts(jobs[job][0])['truth']:.2f} %)" for job in names]
+    print("\nError of the porosity in percentage points, and in parentheses the wrong voxels in percent.\n")
+    print_table(["who", *truths], rows)
+    for job in names:
+        for found in (facts(run) for run in jobs[job] if facts(run)["who"] == EVERYTHING):
+            reached = "yes" if abs(found["porosity"] - found["truth"]) <= POROSITY_TARGET else "**no**"
+            print(f"\n{job}: {EVERYTHING} within {100 * POROSITY_TARGET:g} points. Reached: {reached}.")
+
+
+def porosity_text(found: Run) -> str:
+    """Return how far off a porosity is, and the share of wrong voxels."""
+    return f"{100 * (found['porosity'] - found['truth']):+.2f} ({100 * found['wrong']:.2f})".replace("-", "−")
+
+
 def print_rest(jobs: dict[str, list[Run]]) -> None:
     """Print every contender that is in no other table."""
     if not jobs:
@@ -246,8 +206,7 @@ def print_rest(jobs: dict[str, list[Run]]) -> None:
 
 def target_row(target: Target, runs: Sequence[Run]) -> list[str]:
     """Return a row of the table of targets; `runs` begins with ours."""
-    ours = next((run for run in runs if facts(run)["who"] == target.ours), runs[0])
-    peer = next((run for run in runs if not is_ours(run) and target.against in ("", facts(run)["who"])), None)
+    ours, peer = runs_of(target, runs)
     return [
         target.title,
         quantity(ours),
@@ -257,6 +216,21 @@ def target_row(target: Target, runs: Sequence[Run]) -> list[str]:
         target.text,
         "" if target.reached is None else "yes" if target.reached(ours, peer) else "**no**",
     ]
+
+
+def speed_row(target: Target, runs: Sequence[Run]) -> list[str]:
+    """Return a row of the targets of speed."""
+    row = target_row(target, runs)
+    ours, peer = runs_of(target, runs)
+    row[1], row[3] = (three_digits(speed(run) / 1e6) if run else "" for run in (ours, peer))
+    return row
+
+
+def runs_of(target: Target, runs: Sequence[Run]) -> tuple[Run, Run | None]:
+    """Return which of ours a target is about, and which peer."""
+    ours = next((run for run in runs if facts(run)["who"] == target.ours), runs[0])
+    peer = next((run for run in runs if not is_ours(run) and target.against in ("", facts(run)["who"])), None)
+    return ours, peer
 
 
 def contender_row(job: str, run: Run, ours: Run) -> list[str]:
@@ -273,62 +247,9 @@ def contender_row(job: str, run: Run, ours: Run) -> list[str]:
     ]
 
 
-def quantity(run: Run, *, rate: bool = True) -> str:
-    """Return what was measured, with its unit."""
-    if "bytes" in facts(run):
-        n_bytes, pixels = facts(run)["bytes"], facts(run).get("pixels")
-        return f"{n_bytes / 1e6:.1f} MB" + (f" ({n_bytes / pixels:.2f} a pixel)" if pixels else "")
-    took = seconds(run)
-    text = f"{three_digits(took)} s" if took >= 1 else f"{three_digits(took * 1e3)} ms"
-    return f"{text} ({speed(run) / 1e9:.2g} Gvoxel/s)" if rate and facts(run).get("voxels", 0) >= 1e7 else text
-
-
-def three_digits(number: float) -> str:
-    """Return a number to three digits, without an exponent."""
-    return f"{number:.3g}" if number < 999 else f"{number:,.0f}"
-
-
-def excess_text(excess: float | None) -> str:
-    """Return a share in percent; nothing where none was measured."""
-    if excess is None:
-        return ""
-    return "0" if excess == 0 else f"{100 * excess:.2g} %"
-
-
-def signed_percent(share: float) -> str:
-    """Return a share in percent with its sign, to two decimals."""
-    text = f"{100 * share:+.2f} %"
-    return "0 %" if text in ("+0.00 %", "-0.00 %") else text.replace("-", "−")
-
-
-def seconds(run: Run) -> float:
-    """Return how long it took."""
-    return float(facts(run).get("seconds", run["stats"]["min"]))
-
-
-def speed(run: Run) -> float:
-    """Return voxels a second."""
-    return float(facts(run)["voxels"]) / seconds(run)
-
-
-def ratio(ours: Run, peer: Run | None) -> float:
-    """Return how many times as long as ours the peer took, in rounds by turns where there are such; nan for no peer."""
-    return seconds(peer) / facts(peer).get("klevels_seconds", seconds(ours)) if peer else float("nan")
-
-
 def quality(run: Run) -> str:
     """Return which quality of ours ran."""
     return str(facts(run)["who"]).removeprefix("klevels ")
-
-
-def facts(run: Run | None) -> Run:
-    """Return what the benchmark noted."""
-    return run["extra_info"] if run else {}
-
-
-def is_ours(run: Run) -> bool:
-    """Return whether klevels ran."""
-    return bool(facts(run)["who"].startswith("klevels"))
 
 
 def machine_line(machine: Run) -> str:
@@ -340,12 +261,6 @@ def machine_line(machine: Run) -> str:
         f"{machine['cpu']['brand_raw']}, {machine['processors']} processors{memory}, {machine['system']}, "
         f"Python {machine['python_version']}, {machine['instruction_set']} loops; {versions}.{small}"
     )
-
-
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table."""
-    for row in (head, ["---"] * len(head), *rows):
-        print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":
