@@ -166,6 +166,11 @@ def _print(found: Study, command: str, folder: Path, *, every: bool) -> None:
     for one in found.left_out:
         print(f"left out: {'no denoising' if one.filter is None else one.filter}: {one.reason}")
     print()
+    print(
+        "wrong: misclassified voxels; d′: the gap between classes in units of their spread; valley: how deep the "
+        "histogram falls between peaks, 0 is best;\nunsure: voxels with a margin below 1 noise; edges: how much of the "
+        "steps at borders is kept."
+    )
     print(found.about)
     print(f"Recommended: {found.reason}.")
     print()

@@ -17,6 +17,11 @@ from klevels.recipe import Recipe, Segmentation
 from klevels.studying.csv_text import as_csv
 from klevels.studying.rows import LeftOut, StudyRow
 
+LEAST_GAIN = 0.0005
+"""A filter that puts no more than this share of the voxels right is not worth its time."""
+MUCH_MORE = 1.5
+"""So many times the noise, within classes, there is something that the noise does not explain."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study:
@@ -42,6 +47,9 @@ class Study:
         Of the whole scan.
     noise : float
         The standard deviation of the scan's noise, in gray values.
+    spread : float
+        How far the gray values within a class spread, away from borders: the noise, noise that neighbors share, and
+        texture.
     truth : Image
         The labels with which those of each row were compared.
     truth_source : {"given", "simulated"}
@@ -62,6 +70,7 @@ class Study:
     window: tuple[slice, ...]
     shape: tuple[int, ...]
     noise: float
+    spread: float
     truth: Image
     truth_source: Literal["given", "simulated"]
     scored: Image
@@ -84,8 +93,10 @@ class Study:
 
     @property
     def recommended(self) -> StudyRow:
-        """The row with the fewest misclassified voxels; of equal ones the first."""
-        return self.ranked[0]
+        """The row with the fewest misclassified voxels, of equal ones the first; none that gains next to nothing."""
+        best, plain = self.ranked[0], self.baseline
+        gains_nothing = plain is not None and plain.misclassified - best.misclassified < LEAST_GAIN
+        return plain if plain is not None and gains_nothing else best
 
     @property
     def baseline(self) -> StudyRow | None:
@@ -97,7 +108,13 @@ class Study:
     def reason(self) -> str:
         """Why the recommended row is recommended, in one sentence."""
         best, plain = self.recommended, self.baseline
-        next_best = next((row for row in self.ranked[1:] if row is not plain), None)
+        if best is plain and best is not self.ranked[0]:
+            first = self.ranked[0]
+            return (
+                f"no denoising misclassifies {100 * best.misclassified:.2f} % of the voxels, and the best, "
+                f"{first.name}, {100 * first.misclassified:.2f} %: nothing that matters is gained"
+            )
+        next_best = next((row for row in self.ranked if row is not plain and row is not best), None)
         of = "of the given truth" if self.truth_source == "given" else "of a simulated scan with this scan's phases"
         shares = [row.misclassified for row in (best, next_best) if row is not None]
         digits = 2 if len({f"{100 * share:.2f}" for share in shares}) == len(shares) else 4
@@ -119,7 +136,18 @@ class Study:
             return f"{said} The truth was given."
         return (
             f"{said} The truth is simulated: the scan's own segmentation, blurred by {self.blur:g} voxels, with as "
-            f"much noise; errors and edges are those of this simulated scan."
+            f"much noise; errors and edges are those of this simulated scan, which is smoother than the real one: its "
+            f"errors come out too low. A truth drawn by hand tells more.{self._warning}"
+        )
+
+    @property
+    def _warning(self) -> str:
+        """What a simulated truth leaves out, where that is much."""
+        if self.spread <= MUCH_MORE * self.noise:
+            return ""
+        return (
+            f" Beware: within classes gray values spread by {self.spread:.4g}, much more than the noise. That is "
+            f"texture, or noise that neighbors share, and the simulated scan has neither."
         )
 
     def segmentation(self, row: StudyRow, *, threads: int | None = None) -> Segmentation:
@@ -190,12 +218,13 @@ class Study:
         -------
         dict
             Ready for JSON: shape, window (the first and the last voxel along each axis, exclusive), noise, truth, blur,
-            seed, recipe, rows, left_out, and recommended, the number of a row, with its reason.
+            seed, spread, recipe, rows, left_out, and recommended, the number of a row, with its reason.
         """
         return {
             "shape": list(self.shape),
             "window": [[part.start, part.stop] for part in self.window],
             "noise": self.noise,
+            "spread": self.spread,
             "truth": self.truth_source,
             "blur": self.blur,
             "seed": self.seed,

@@ -154,6 +154,7 @@ def study(
         window,
         whole.shape,
         sigma,
+        noise_within(part, within, rows[0].levels, sigma, threads=threads),
         known,
         "given" if blur is None else "simulated",
         scored,
@@ -236,6 +237,7 @@ def _rows(bench: _Bench, chosen: Filter | None) -> list[StudyRow]:
             (None, found.alone, judged.alone, found.seconds[0]),
             (found.beta, found.smoothed, judged.smoothed, found.seconds[1]),
         )
+        if beta != 0  # what is not smoothed is there already
     ]
 
 
