@@ -103,6 +103,19 @@ def test_labels_in_blocks_as_in_memory(name: str, kind: str, mask: np.ndarray | 
         np.testing.assert_array_equal(expected.labels.data == 255, ~mask)
 
 
+@pytest.mark.parametrize("kind", kinds(VALUES))
+@pytest.mark.parametrize("name", RECIPES)
+def test_many_boxes_stand_for_an_image_in_blocks_as_in_memory(
+    name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("klevels.sampling.MOST_VOXELS", 6000)
+    expected = segmented(VALUES, MASK, **RECIPES[name])
+    found = segmented(kinds(VALUES)[kind], MASK, **RECIPES[name])
+    assert found.recipe == expected.recipe
+    assert klevels.confidence(found).summary() == klevels.confidence(expected).summary()
+    np.testing.assert_array_equal(np.asarray(found.labels.data), expected.labels.data)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_recipe_that_comes_out_does_it_again(name: str) -> None:
     first = segmented(VALUES, **RECIPES[name])
