@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,3 +122,18 @@ def test_the_middle_part_is_in_the_middle_and_as_large_as_it_may_be(shape: list[
         assert abs(part.start - (n - part.stop)) <= 1
     if math.prod(shape) <= most:
         assert sides == shape
+
+
+def test_noise_that_neighbors_share_is_simulated() -> None:
+    rng = np.random.default_rng(5)
+    scan = simulate_phases((40, 40, 40), gray=(20000, 40000), noise=0, length=6, seed=5)
+    white = rng.normal(0, 1, scan.image.shape)
+    shared = sum(np.roll(white, step, axis) for axis in range(3) for step in (-1, 0, 1)) / 3
+    image = replace(scan.image, data=(scan.image.data + 6000 * shared).clip(0, 65535).astype(np.uint16))
+    methods = ["median", "gaussian", "diffusion", "tv"]
+    simulated = klevels.study(image, 2, methods=methods)
+    real = klevels.study(image, 2, methods=methods, truth=scan.truth)
+    errors = {row.name: row.misclassified for row in real.rows}
+    told = [row.misclassified for row in simulated.rows if row.name in errors]
+    assert np.corrcoef(told, [errors[row.name] for row in simulated.rows if row.name in errors])[0, 1] > 0.7
+    assert errors[simulated.recommended.name] < 0.7 * errors["no denoising"]

@@ -54,9 +54,10 @@ def simulate_like(
     model : Levels
         The phases' classes.
     noise : float
-        The standard deviation of the scan's noise, in gray values.
+        The standard deviation of the scan's noise, in gray values: for white noise where the scan's own would come from
+        voxels that do not count.
     seed : int
-        Another seed, other noise.
+        Another seed, another place for the noise.
     threads : int or None
         How many threads to use; all processors by default.
 
@@ -69,9 +70,10 @@ def simulate_like(
     -----
     Each phase is painted the mean gray value of its voxels whose neighbors are of the same phase: the center of a class
     is drawn toward its neighbors by voxels on borders. The picture is blurred by the Gaussian with which it is nearest
-    to the scan, in least squares, of those with a standard deviation of 0, 0.1, … 3 voxels. Then Gaussian noise is
-    added, the same everywhere and independent from voxel to voxel, which the noise of a scan need not be. Integers are
-    rounded, and clipped to the range of the dtype.
+    to the scan, in least squares, of those with a standard deviation of 0, 0.1, … 3 voxels. Then the noise is added:
+    what the blurred picture leaves of the scan, moved along each axis by a quarter to three quarters of its length, and
+    around its ends. So it is as strong, as correlated and as textured as the scan's own, but has nothing to do with the
+    phases at its new place. Integers are rounded, and clipped to the range of the dtype.
     """
     counts = labels < model.n_classes
     if inside is not None:
@@ -80,9 +82,18 @@ def simulate_like(
     painted = grays.astype(np.float32 if image.dtype.itemsize <= 4 else np.float64)[np.minimum(labels, model.n_classes)]
     blur = estimate_blur(image, painted, counts, threads=threads)
     blurred = _blurred(replace(image, data=painted), blur, counts, threads)
-    values = blurred + np.random.default_rng(seed).normal(0.0, noise, image.shape)
+    values = blurred + _noise_like(image.data - blurred, counts, noise, seed)
     found = np.where(counts, _as_dtype(values, image.dtype.newbyteorder("=")), image.data)
     return Likeness(replace(image, data=found), blur)
+
+
+def _noise_like(rest: NDArray[Any], counts: NDArray[np.bool_], noise: float, seed: int) -> NDArray[Any]:
+    """Return what a picture of a scan leaves of it, moved elsewhere; white noise where it comes from outside."""
+    rng = np.random.default_rng(seed)
+    steps = [int(rng.integers(n // 4, n - n // 4)) if n > 3 else 0 for n in rest.shape]
+    axes = tuple(range(rest.ndim))
+    moved, known = np.roll(rest, steps, axes), np.roll(counts, steps, axes)
+    return np.where(known, moved, rng.normal(0.0, noise, rest.shape))
 
 
 def phase_grays(values: NDArray[Any], labels: NDArray[Any], model: Levels) -> NDArray[np.float64]:

@@ -19,8 +19,6 @@ from klevels.studying.rows import LeftOut, StudyRow
 
 LEAST_GAIN = 0.0005
 """A filter that puts no more than this share of the voxels right is not worth its time."""
-MUCH_MORE = 1.5
-"""So many times the noise, within classes, there is something that the noise does not explain."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,9 +45,6 @@ class Study:
         Of the whole scan.
     noise : float
         The standard deviation of the scan's noise, in gray values.
-    spread : float
-        How far the gray values within a class spread, away from borders: the noise, noise that neighbors share, and
-        texture.
     truth : Image
         The labels with which those of each row were compared.
     truth_source : {"given", "simulated"}
@@ -70,7 +65,6 @@ class Study:
     window: tuple[slice, ...]
     shape: tuple[int, ...]
     noise: float
-    spread: float
     truth: Image
     truth_source: Literal["given", "simulated"]
     scored: Image
@@ -135,19 +129,9 @@ class Study:
         if self.truth_source == "given":
             return f"{said} The truth was given."
         return (
-            f"{said} The truth is simulated: the scan's own segmentation, blurred by {self.blur:g} voxels, with as "
-            f"much noise; errors and edges are those of this simulated scan, which is smoother than the real one: its "
-            f"errors come out too low. A truth drawn by hand tells more.{self._warning}"
-        )
-
-    @property
-    def _warning(self) -> str:
-        """What a simulated truth leaves out, where that is much."""
-        if self.spread <= MUCH_MORE * self.noise:
-            return ""
-        return (
-            f" Beware: within classes gray values spread by {self.spread:.4g}, much more than the noise. That is "
-            f"texture, or noise that neighbors share, and the simulated scan has neither."
+            f"{said} The truth is simulated: the scan's own segmentation, blurred by {self.blur:g} voxels, with the "
+            f"scan's own noise from elsewhere; errors and edges are those of this simulated scan. Its phases are "
+            f"smoother than the real ones, so its errors come out too low: a truth drawn by hand tells more."
         )
 
     def segmentation(self, row: StudyRow, *, threads: int | None = None) -> Segmentation:
@@ -218,13 +202,12 @@ class Study:
         -------
         dict
             Ready for JSON: shape, window (the first and the last voxel along each axis, exclusive), noise, truth, blur,
-            seed, spread, recipe, rows, left_out, and recommended, the number of a row, with its reason.
+            seed, recipe, rows, left_out, and recommended, the number of a row, with its reason.
         """
         return {
             "shape": list(self.shape),
             "window": [[part.start, part.stop] for part in self.window],
             "noise": self.noise,
-            "spread": self.spread,
             "truth": self.truth_source,
             "blur": self.blur,
             "seed": self.seed,

@@ -154,7 +154,6 @@ def study(
         window,
         whole.shape,
         sigma,
-        noise_within(part, within, rows[0].levels, sigma, threads=threads),
         known,
         "given" if blur is None else "simulated",
         scored,
