@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -79,15 +80,14 @@ def _run(asked: dict[str, Any], notes: Path) -> None:
             os.dup2(os.open(notes / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         os.chdir(asked["cwd"])
         changes = os.open(notes / "changes", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        n = 0
+        numbers = itertools.count(1)  # two threads never get the same number, and none is passed over
 
         def see(event: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal n
             is_open = event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
             if (is_open or event in CHANGES) and asked["cwd"] in str(arguments[0]):
-                n += 1
+                number = next(numbers)
                 os.write(changes, b".")
-                if n == asked["die_at"]:
+                if number == asked["die_at"]:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(see)
