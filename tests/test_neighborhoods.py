@@ -178,6 +178,22 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
+def test_a_run_on_channels_is_not_smoothed_in_silence(tmp_path: Path) -> None:
+    image = Image(LoadedArray(np.stack([VALUES[0]] * 3, axis=-1)), "yxc")
+    for options in ({"smooth": 0.5}, {"borders": "resolve"}):
+        with pytest.raises(ParameterError, match="is for gray images"):
+            segment_to(
+                Outputs(labels=tmp_path / "a.tif", others={}),
+                image,
+                None,
+                Recipe(k=2, **options),
+                Workers(1),
+                fingerprint={},
+                record=lambda _: {},
+            )
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_smoothing_is_plain_k_means() -> None:
     np.testing.assert_array_equal(segmented(VALUES, smooth=0.0).labels.data, segmented(VALUES).labels.data)
 

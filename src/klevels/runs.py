@@ -110,6 +110,7 @@ def segment_to(
     SchedulerError
         If the cluster is lost; the run can be resumed.
     """
+    labeling.check_neighborhoods(image, recipe)
     partial = Partial(outputs.images[0], fingerprint, resume=resume, overwrite=overwrite)
     with partial.kept_if_resumable():
         made = partial.parts((*outputs.images, *outputs.others))
