@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from klevels import io
-from klevels.assessing import Confidence, confidence
 from klevels.cli import show
 from klevels.cli.inputs import (
     identify_mask,
@@ -41,6 +40,9 @@ from klevels.recipe import Recipe, Segmentation
 from klevels.record import identify, load_recipe, record_of, state_of
 from klevels.version import __version__
 from klevels.workers import Workers
+
+if TYPE_CHECKING:
+    from klevels.assessing import Confidence
 
 Nan = Literal["error", "ignore"]
 
@@ -240,6 +242,8 @@ def _segment(
         def how_sure(result: Segmentation) -> Confidence | None:
             if given.confidence is None:
                 return None
+            from klevels.assessing import confidence
+
             return confidence(result, threads=threads, memory=workers.memory, client=workers.client)
 
         with naming(paths):
