@@ -22,7 +22,7 @@ lint: .venv-lint/ready
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m pytest benchmarks --benchmark-json=build/benchmark.json --quiet
-	.venv-bench/bin/python benchmarks/report.py build/benchmark.json
+	.venv-bench/bin/python -m benchmarks.report build/benchmark.json
 
 # Longer than CI may take: the oldest versions that pyproject.toml allows, and the wheel.
 campaign: lowest wheel

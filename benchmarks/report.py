@@ -1,4 +1,4 @@
-"""The tables of what was measured: `python benchmarks/report.py benchmark.json` prints Markdown."""
+"""The tables of what was measured: `python -m benchmarks.report benchmark.json` prints Markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from runs import (
+from benchmarks.runs import (
     Run,
     excess_text,
     facts,
@@ -21,7 +21,7 @@ from runs import (
     speed,
     three_digits,
 )
-from targets import ACCURACY_TARGETS, DENOISE_TARGETS, POROSITY_TARGET, TARGETS, Target
+from benchmarks.targets import ACCURACY_TARGETS, DENOISE_TARGETS, POROSITY_TARGET, TARGETS, Target
 
 OWN_TABLES = ("quality", "photograph", "looks", "denoise", "accuracy", "porosity")
 EVERYTHING = "klevels, denoise and smooth"
@@ -265,5 +265,5 @@ def machine_line(machine: Run) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python benchmarks/report.py BENCHMARK.json")
+        sys.exit("usage: python -m benchmarks.report BENCHMARK.json")
     main(sys.argv[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runs import Run, facts, ratio, seconds, speed
+from benchmarks.runs import Run, facts, ratio, seconds, speed
 
 
 @dataclass(frozen=True)
