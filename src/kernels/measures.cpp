@@ -1,0 +1,8 @@
+// Binds what measures labels; each file binds its own.
+#include "measures.hpp"
+
+NB_MODULE(_measures, m) {
+    klevels::bind_tallies(m);
+    klevels::bind_faces(m);
+    klevels::bind_regions(m);
+}

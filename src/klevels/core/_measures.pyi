@@ -1,0 +1,7 @@
+"""The typed face of what measures labels; the files that measures.hpp lists bind it."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
