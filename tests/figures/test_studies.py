@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,12 @@ def test_what_is_infinite_is_left_out_of_its_panel() -> None:
     found = study(values, 3, methods=["median:1"])
     assert found.rows[0].separation == math.inf
     assert_nothing_is_cut_off_or_overlaps(figures.study(found))
+
+
+@pytest.mark.parametrize(("fastest", "slowest"), [(1e-5, 2e-3), (2.16e-4, 5.68e-2), (0.02, 0.3)])
+def test_times_of_any_length_can_be_read(fastest: float, slowest: float) -> None:
+    values = np.repeat([[10] * 30, [20] * 30, [40] * 30], 10, axis=0).astype(np.uint8)
+    found = study(values, 3, methods=["median:1"])
+    times = np.geomspace(fastest, slowest, len(found.rows)).tolist()
+    rows = tuple(replace(row, seconds=one) for row, one in zip(found.rows, times, strict=True))
+    assert_nothing_is_cut_off_or_overlaps(figures.study(replace(found, rows=rows)))

@@ -112,6 +112,9 @@ def _set_log(axes: Axes, low: float, high: float) -> None:
 
 
 def _tick(value: float, _: Any) -> str:
+    if 0 < abs(value) < 0.001:  # as short as 0.01: the next tick is near
+        digits, power = f"{value:.1e}".split("e")
+        return f"{float(digits):g}e{int(power)}"
     return f"{value:g}"
 
 
