@@ -136,6 +136,26 @@ def test_blocks_that_are_done_are_left_out() -> None:
     assert reduce_blocks(number_and_sum, operator.or_, (blocks,), Workers(2), done=range(12)) is None
 
 
+@pytest.mark.parametrize("kind", ["lazy", "dask"])
+@pytest.mark.parametrize("block", [(4, 21, 6), (13, 5, 17), (1, 2, 3)])
+@pytest.mark.parametrize("halo", [(0, 0, 0), (2, 1, 3), (5, 5, 5)])
+def test_a_block_comes_with_the_halo_that_the_array_has(kind: str, block: Any, halo: tuple[int, ...]) -> None:
+    grid = Grid(SCAN.shape, block)
+    data = as_blocks(SCAN, grid) if kind == "lazy" else as_dask(SCAN, grid.chunks)
+    mask = as_blocks(SCAN > 2000, grid) if kind == "lazy" else as_dask(SCAN > 2000, grid.chunks)
+    part = partial(seen_around, halo=halo)
+    found = reduce_blocks(part, operator.add, (data, mask, None), Workers(2), halo=halo)
+    assert found == SCAN.size
+
+
+def seen_around(number: int, window: Window, block: Any, mask: Any, nothing: None, *, halo: tuple[int, ...]) -> int:
+    around = tuple(slice(max(0, one.start - r), one.stop + r) for one, r in zip(window, halo, strict=True))
+    np.testing.assert_array_equal(block, SCAN[around])
+    np.testing.assert_array_equal(mask, SCAN[around] > 2000)
+    assert nothing is None
+    return SCAN[window].size
+
+
 def test_more_blocks_than_a_graph_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("klevels.blocks.shapes.BATCH", 6)
     seen: list[tuple[int, int]] = []

@@ -41,11 +41,15 @@ if TYPE_CHECKING:
     from klevels.comparing import compare
     from klevels.copying import write
     from klevels.core.agreement import Agreement
+    from klevels.core.calibration import Calibration
     from klevels.core.denoise import Filter
+    from klevels.core.measures import Measures
+    from klevels.core.table import Table
     from klevels.counting import histogram
     from klevels.denoising import denoise, estimate_noise
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
+    from klevels.measuring import measure
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "Calibration",
     "ColorTable",
     "Confidence",
     "DataError",
@@ -66,6 +71,7 @@ __all__ = [
     "KSweep",
     "KlevelsError",
     "Levels",
+    "Measures",
     "MissingDependencyError",
     "NoValleyError",
     "OutputExistsError",
@@ -78,6 +84,7 @@ __all__ = [
     "SchedulerError",
     "Segmentation",
     "Study",
+    "Table",
     "TooFewLevelsError",
     "WriteError",
     "choose_k",
@@ -91,6 +98,7 @@ __all__ = [
     "fit_palette",
     "fit_path",
     "histogram",
+    "measure",
     "posterize",
     "read",
     "samples",
@@ -104,19 +112,23 @@ __all__ = [
 
 _HOMES = {
     "Agreement": "core.agreement",
+    "Calibration": "core.calibration",
     "Confidence": "assessing",
     "Filter": "core.denoise",
     "KMeans": "estimators",
+    "Measures": "core.measures",
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
     "Segmentation": "recipe",
     "Study": "studying",
+    "Table": "core.table",
     "compare": "comparing",
     "confidence": "assessing",
     "denoise": "denoising",
     "estimate_noise": "denoising",
     "histogram": "counting",
+    "measure": "measuring",
     "posterize": "pipeline",
     "read": "io",
     "segment": "pipeline",

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from klevels.blocks import as_blocks, as_dask, reduce_blocks
+from klevels.blocks import reduce_blocks
 from klevels.core.agreement import Agreement
 from klevels.core.confusion import check_labels, check_mask, check_shape, confusion_part
 from klevels.counting import as_mask
-from klevels.cutting import chunks_of, is_decoded
+from klevels.cutting import alike
 from klevels.errors import DataError, ParameterError
-from klevels.foreign import is_dask, is_xarray, lazy_of
+from klevels.foreign import is_xarray, lazy_of
 from klevels.image import Image
-from klevels.memory import Window, fitting_grid
+from klevels.memory import Window
 from klevels.sources import as_image
 from klevels.workers import Workers
 
@@ -168,28 +168,8 @@ def _compared(part: Callable[..., Agreement], labels: Any, truth: Any, mask: Any
     is_image = labels.ndim in (2, 3)
     if in_memory and not (is_image and (workers.client is not None or labels.size >= LARGE)):
         return part(labels, truth, mask=mask)
-    found = reduce_blocks(partial(_part, part), operator.add, _alike(arrays, workers), workers)
+    found = reduce_blocks(partial(_part, part), operator.add, alike(arrays, workers), workers)
     return part((), ()) if found is None else found
-
-
-def _alike(arrays: list[Any], workers: Workers) -> list[Any]:
-    """Cut labels, truth and mask into the same blocks: those in which the first that is not in memory is read best."""
-    given = [one for one in arrays if one is not None]
-    dask = next((one for one in given if is_dask(one)), None)
-    if dask is not None:
-        return [None if one is None else as_dask(one, dask.chunks) for one in arrays]
-    first = next((one for one in given if not isinstance(one, np.ndarray)), given[0])
-    image = Image(first, "zyx"[-first.ndim :])
-    grid = fitting_grid(
-        image.shape,
-        sum(one.dtype.itemsize for one in given),
-        chunks_of(image),
-        None,
-        memory=workers.budget,
-        n_workers=workers.n_at_once,
-        is_decoded=is_decoded(image),
-    )
-    return [None if one is None else as_blocks(one, grid) for one in arrays]
 
 
 def _part(

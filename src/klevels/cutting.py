@@ -152,6 +152,42 @@ def grid_of(
     )
 
 
+def alike(arrays: Sequence[Any], workers: Workers, halo: Sequence[int] | None = None) -> list[Any]:
+    """Cut arrays into the same blocks: those in which the first that is not in memory is read best.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray, LazyArray, dask array or None
+        Of one shape, none with channels; the first is not None.
+    workers : Workers
+        Whose memory blocks must fit into.
+    halo : sequence of int, optional
+        How far around a block voxels are needed, too.
+
+    Returns
+    -------
+    list
+        LazyArrays, or dask arrays where one is given, and None for None.
+    """
+    given = [one for one in arrays if one is not None]
+    dask = next((one for one in given if is_dask(one)), None)
+    if dask is not None:
+        return [None if one is None else as_dask(one, dask.chunks) for one in arrays]
+    first = next((one for one in given if not isinstance(one, np.ndarray)), given[0])
+    image = Image(first, "zyx"[-first.ndim :])
+    grid = fitting_grid(
+        image.shape,
+        sum(one.dtype.itemsize for one in given),
+        chunks_of(image),
+        None,
+        memory=workers.budget,
+        n_workers=workers.n_at_once,
+        is_decoded=is_decoded(image),
+        halo=halo,
+    )
+    return [None if one is None else as_blocks(one, grid) for one in arrays]
+
+
 def chunks_of(image: Image) -> tuple[int, ...]:
     """Return the pieces in which an image is read best.
 

@@ -102,13 +102,14 @@ def reduce_blocks(
     arrays: Sequence[Any],
     workers: Workers,
     done: Collection[int] = (),
+    halo: Sequence[int] | None = None,
 ) -> T | None:
     """Work on every block, and merge the results.
 
     Parameters
     ----------
     part : callable
-        Takes the block's number and window, and a block of each array; returns its result.
+        Takes the block's number and window, and a block of each array, with the halo around it; returns its result.
     merge : callable
         Takes two results, that of the earlier blocks first, and returns their sum; associative.
     arrays : sequence of LazyArray, dask array or None
@@ -117,6 +118,8 @@ def reduce_blocks(
         Who does it.
     done : collection of int
         Numbers of blocks to leave out.
+    halo : sequence of int, optional
+        How many voxels around its window a block holds along each axis, fewer at the ends of the array.
 
     Returns
     -------
@@ -133,18 +136,20 @@ def reduce_blocks(
     Blocks are numbered with the last axis fastest. On a cluster results are merged next to where they arise, eight at
     a time, so that only one for each `BATCH` of blocks reaches this process; and none of the blocks does.
     """
-    first = arrays[0]
-    is_lazy = isinstance(first, LazyArray)
-    chunks = Chunks(blocks_of(first))
+    is_lazy = isinstance(arrays[0], LazyArray)
+    if not is_lazy:
+        arrays = _cut_alike(arrays, halo or ())
+    chunks = Chunks(blocks_of(arrays[0]))
     n_blocks, n_done = chunks.n_blocks, len(done)
     numbers = (number for number in range(n_blocks) if number not in done)
-    work = Work(part, arrays, chunks)
+    work = Work(part, arrays, chunks, halo)
     if workers.client is None and is_lazy:
         return on_threads(work, merge, numbers, _teller(workers, n_done, n_blocks), workers.n_at_once)
     from klevels.blocks.cluster import on_cluster
     from klevels.blocks.graphs import graph_of, run_tasks, tasks_of
 
-    arrays = arrays if is_lazy else _cut_alike(arrays, ())
+    if not is_lazy:
+        arrays = _overlapping(arrays, halo)
     graphs = [] if is_lazy else [None if a is None else graph_of(a) for a in arrays]
     merged: T | None = None
     while batch := list(itertools.islice(numbers, BATCH)):
@@ -269,6 +274,25 @@ def _cut_alike(arrays: Sequence[Any], halo: Sequence[int]) -> Sequence[Any]:
         for n, along, reach in zip(first.shape, first.chunks, (*halo, *[0] * (first.ndim - len(halo))), strict=True)
     )
     return [a if a is None or a.chunks == chunks[: a.ndim] else a.rechunk(chunks[: a.ndim]) for a in arrays]
+
+
+def _overlapping(arrays: Sequence[Any], halo: Sequence[int] | None) -> Sequence[Any]:
+    """Return dask arrays of which each block holds a halo as well."""
+    if halo is None:
+        return arrays
+    from dask.array.overlap import overlap
+
+    return [
+        a
+        if a is None
+        else overlap(
+            a,
+            {axis: reach if len(along) > 1 else 0 for axis, (reach, along) in enumerate(zip(halo, a.chunks, strict=True))},
+            "none",
+            allow_rechunk=False,
+        )
+        for a in arrays
+    ]
 
 
 class _Filled:

@@ -131,14 +131,31 @@ class Work:
         What is read.
     chunks : Chunks
         The blocks.
+    halo : sequence of int, optional
+        How many voxels around a block are read along each axis, fewer at the ends of the array.
     """
 
-    def __init__(self, part: Callable[..., Any], arrays: Sequence[LazyArray | None], chunks: Chunks) -> None:
+    def __init__(
+        self,
+        part: Callable[..., Any],
+        arrays: Sequence[LazyArray | None],
+        chunks: Chunks,
+        halo: Sequence[int] | None = None,
+    ) -> None:
         self._part = part
         self._arrays = arrays
         self._chunks = chunks
+        self._halo = halo
 
     def __call__(self, number: int) -> Any:
         window = self._chunks.window(number)
-        blocks = [None if one is None else one.read(window[: one.ndim]) for one in self._arrays]
+        blocks = [None if one is None else one.read(self._around(window[: one.ndim], one)) for one in self._arrays]
         return self._part(number, window, *blocks)
+
+    def _around(self, window: Window, array: LazyArray) -> Window:
+        if self._halo is None:
+            return window
+        return tuple(
+            slice(max(0, along.start - reach), min(n, along.stop + reach))
+            for along, reach, n in zip(window, self._halo, array.shape, strict=True)
+        )

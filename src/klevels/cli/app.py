@@ -476,6 +476,64 @@ def compare(
 
 @app.command(
     help_epilogue=examples(
+        "klevels measure labels.tif",
+        "klevels measure labels.tif --gray scan.tif -o phases.csv",
+        "klevels measure labels.tif --gray scan.tif --calibrate 0=-1000,20000=0,HU --json",
+    )
+)
+def measure(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None, Parameter(name=["-o", "--output"], help="Write the table (.csv, .json or .parquet).")
+    ] = None,
+    gray: Annotated[Path | None, Parameter(name="--gray", help="The image that was segmented, for gray values.")] = None,
+    mask: Mask = None,
+    ignore: Annotated[
+        int | None, Parameter(name="--ignore", converter=whole_number, help="The label of voxels that do not count.")
+    ] = None,
+    connectivity: Annotated[
+        int | None,
+        Parameter(
+            name="--connectivity",
+            converter=whole_number,
+            help="How many neighbors a voxel hangs together with: 6, 18 or 26; in two dimensions 4 or 8.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        Parameter(name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."),
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    running: Running = RUNNING,
+) -> None:
+    """Measure each phase: volume, fraction, gray values, surface, and what hangs together, with units.
+
+    Where the size of a voxel is unknown, lengths are in voxels. A surface is where a phase meets another one. Voxels
+    that klevels left out when it segmented do not count.
+    """
+    from klevels.cli import measures
+
+    measures.measure(
+        labels,
+        output,
+        gray=gray,
+        mask=mask,
+        ignore=ignore,
+        connectivity=connectivity,
+        calibrate=calibrate,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        running=running,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
         "klevels study scan.tif -k 3 -o study",
         "klevels study scan.tif -k 4 --truth by-hand.tif --methods nlm median:2 -o study",
     )

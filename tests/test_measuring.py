@@ -1,0 +1,235 @@
+"""Phases are measured to the same bits wherever labels are, and as SciPy and NumPy measure them."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+import xarray
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+import klevels
+from cluster import cluster_of
+from klevels.blocks.cluster import connect
+from klevels.core.histogram import Histogram
+from klevels.errors import DataError, DataTypeError, ParameterError
+from klevels.image import Image
+from klevels.lazy import LoadedArray
+from klevels.measuring import measure
+
+SHAPE = (9, 21, 17)
+RNG = np.random.default_rng(3)
+COARSE = RNG.integers(0, 3, tuple(-(-n // 3) for n in SHAPE))
+LABELS = COARSE.repeat(3, 0).repeat(3, 1).repeat(3, 2)[: SHAPE[0], : SHAPE[1], : SHAPE[2]].astype(np.uint8)
+LABELS[RNG.random(SHAPE) < 0.1] = 1
+GRAY = (LABELS * 900 + RNG.integers(0, 500, SHAPE)).astype(np.uint16)
+MASK = RNG.random(SHAPE) < 0.9
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+KINDS: dict[str, Any] = {
+    "array": lambda a: a,
+    "lazy": LoadedArray,
+    "lazy Image": lambda a: Image(LoadedArray(a), "zyx"),
+    "dask": lambda a: da.from_array(a, chunks=(4, 9, 17)),
+    "other dask": lambda a: da.from_array(a, chunks=(5, 21, 5)),
+    "xarray": lambda a: xarray.DataArray(a, dims=("z", "y", "x")),
+    "zarr": lambda a: zarr.array(a, chunks=(2, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@settings(deadline=None, max_examples=15)
+@given(
+    kinds=st.tuples(*(st.sampled_from(sorted(KINDS)) for _ in range(3))),
+    threads=st.sampled_from([None, 1, 3]),
+    block=st.integers(500, 4000),
+)
+def test_all_kinds_of_arrays_give_the_same_bits(
+    dtype: type, kinds: tuple[str, str, str], threads: int | None, block: int
+) -> None:
+    gray = (GRAY / 7).astype(dtype)
+    whole = measure(LABELS, gray, mask=MASK).to_dict()
+    labels, values, mask = (KINDS[kind](one) for kind, one in zip(kinds, (LABELS, gray, MASK), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("klevels.memory.BLOCK_BYTES", block)
+        assert measure(labels, values, mask=mask, threads=threads).to_dict() == whole
+
+
+def test_a_cluster_gives_the_same_bits() -> None:
+    with cluster_of(2) as address, connect(address) as client:
+        found = measure(da.from_array(LABELS, chunks=(3, 9, 9)), GRAY, client=client)
+    assert found.to_dict() == measure(LABELS, GRAY).to_dict()
+
+
+@pytest.mark.parametrize(("connectivity", "rank"), [(6, 1), (18, 2), (26, 3)])
+def test_counts_gray_values_and_components_are_those_of_numpy_and_scipy(connectivity: int, rank: int) -> None:
+    found = measure(Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm"), GRAY, mask=MASK, connectivity=connectivity)
+    table = found.phases
+    for i, phase in enumerate(table["phase"].tolist()):
+        inside = (LABELS == phase) & MASK
+        values = GRAY[inside].astype(np.float64)
+        joined, n = ndimage.label(inside, ndimage.generate_binary_structure(3, rank))
+        sizes = np.bincount(joined.ravel())[1:]
+        assert table["n_voxels"][i] == inside.sum()
+        assert table["fraction"][i] == inside.sum() / MASK.sum()
+        assert table["fraction_of_whole"][i] == inside.sum() / inside.size
+        assert table["volume"][i] == pytest.approx(3.0 * inside.sum())
+        assert table["mean"][i] == pytest.approx(values.mean())
+        assert table["std"][i] == pytest.approx(values.std())
+        assert (table["min"][i], table["max"][i]) == (values.min(), values.max())
+        assert table["n_components"][i] == n
+        assert table["largest_share"][i] == pytest.approx(sizes.max() / sizes.sum())
+        for axis, name in enumerate("zyx"):
+            ends = [set(np.unique(np.take(joined, end, axis))) - {0} for end in (0, -1)]
+            assert table[f"percolates_{name}"][i] == bool(ends[0] & ends[1])
+    assert found.n_ignored == (~MASK).sum()
+    assert table.headers[:5] == ("phase", "n_voxels", "fraction", "fraction_of_whole", "volume [mm³]")
+
+
+def test_profiles_are_those_of_numpy() -> None:
+    found = measure(Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm"), GRAY, mask=MASK)
+    for axis, (name, step) in enumerate(zip("zyx", (0.5, 2.0, 3.0), strict=True)):
+        profile = found.profiles[name]
+        others = tuple(other for other in range(3) if other != axis)
+        counts = np.stack([((LABELS == p) & MASK).sum(axis=others) for p in range(3)], axis=1)
+        sums = np.stack([np.where((LABELS == p) & MASK, GRAY, 0).sum(axis=others) for p in range(3)], axis=1)
+        np.testing.assert_array_equal(profile["n_voxels"].reshape(-1, 3), counts)
+        np.testing.assert_allclose(profile["mean"].reshape(-1, 3), sums / counts)
+        np.testing.assert_allclose(profile["position"][::3], np.arange(SHAPE[axis]) * step)
+        assert profile.units["position"] == "mm"
+
+
+def test_a_segmentation_tells_its_gray_values_without_a_second_look() -> None:
+    found = klevels.segment(GRAY, 3)
+    by_histogram = measure(found).phases
+    by_voxels = measure(found.labels, GRAY).phases
+    assert list(by_histogram.rows()) == list(by_voxels.rows())
+
+
+def test_a_smoothed_segmentation_is_measured_voxel_by_voxel() -> None:
+    found = klevels.segment(GRAY, 3, smooth=1.0)
+    labels = np.asarray(found.labels.data)
+    assert measure(found).phases["mean"].tolist() == pytest.approx([GRAY[labels == p].mean() for p in range(3)])
+
+
+def test_phases_that_do_not_occur_have_a_row_in_a_segmentation_and_none_in_plain_labels() -> None:
+    fitted = klevels.segment(np.arange(200, dtype=np.uint8).reshape(10, 20), 3)
+    empty = klevels.segment(
+        np.zeros((4, 5), np.uint8), recipe=klevels.Recipe(k=3, model=fitted.model)  # type: ignore[arg-type]
+    )
+    table = measure(empty).phases
+    assert table["n_voxels"].tolist() == [20, 0, 0]
+    assert np.isnan(table["mean"][1:]).all()
+    assert measure([[0, 5], [5, 9]]).phases["phase"].tolist() == [0, 5, 9]
+
+
+def test_gray_values_are_told_in_the_unit_that_they_are_calibrated_to() -> None:
+    plain, line = measure(LABELS, GRAY), measure(LABELS, GRAY, calibrate="0=1000,100=900,HU")
+    np.testing.assert_allclose(line.phases["mean"], 1000 - plain.phases["mean"])
+    np.testing.assert_allclose(line.phases["max"], 1000 - plain.phases["min"])
+    np.testing.assert_allclose(line.phases["std"], plain.phases["std"])
+    np.testing.assert_allclose(line.profiles["z"]["mean"], 1000 - plain.profiles["z"]["mean"])
+    assert line.phases.units["mean"] == line.gray_unit == "HU"
+
+
+def test_the_unit_of_an_image_is_told() -> None:
+    image = Image(GRAY, "zyx", meta={"value_unit": "HU"})
+    assert measure(LABELS, image).phases.units["mean"] == "HU"
+
+
+def test_unknown_sizes_are_told_in_voxels() -> None:
+    assert measure(LABELS).phases.units["volume"] == "voxel³"
+    flat = measure(LABELS[0])
+    assert flat.phases.units["area"] == "voxel²"
+    assert flat.connectivity == 8
+
+
+def test_what_segment_left_out_does_not_count() -> None:
+    found = klevels.segment(GRAY, 3, mask=MASK)
+    assert measure(found).n_ignored == (~MASK).sum()
+    marked = np.where(MASK, LABELS, 77).astype(np.uint8)
+    assert measure(marked, ignore=77).to_dict() == measure(LABELS, mask=MASK).to_dict()
+
+
+def test_labels_beyond_eight_bits_are_measured_with_a_mask() -> None:
+    labels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    mask = np.ones((16, 16), bool)
+    mask[0, 0] = False
+    found = measure(labels, mask=mask)
+    assert found.phases["phase"].tolist() == list(range(1, 256))
+
+
+def test_beam_hardening_is_warned_of() -> None:
+    z, y, x = np.ogrid[:24, :64, :64]
+    radius = np.hypot(y - 31.5, x - 31.5) / 32
+    rng = np.random.default_rng(1)
+    labels = (rng.random((24, 64, 64)) < 0.5).astype(np.uint8) + 0 * z
+    flat = 1000 + 1000 * labels + rng.normal(0, 20, labels.shape)
+    assert measure(labels, flat).warnings == ()
+    cupped = measure(labels, flat + 300 * radius).warnings
+    assert len(cupped) == 2
+    assert all("radius" in one and "beam hardening" in one for one in cupped)
+    drifting = measure(labels, flat + 20 * z).warnings
+    assert len(drifting) == 2
+    assert all("of z" in one for one in drifting)
+    layered = measure((rng.random((24, 64, 64)) < z / 24).astype(np.uint8)).warnings
+    assert len(layered) == 2
+    assert all("fraction" in one for one in layered)
+
+
+@pytest.mark.parametrize(("name", "porosity"), [("berea", 0.196), ("ketton", 0.127)])
+def test_the_porosity_of_rocks(name: str, porosity: float) -> None:
+    path = DATA / "truth" / f"{name}.zip"
+    if not path.is_file():
+        pytest.skip("the real scans are not beside the checkout")
+    with zipfile.ZipFile(path) as archive:
+        inner = next(one for one in archive.namelist() if one.endswith((".tif", ".tiff")))
+        labels = tifffile.imread(io.BytesIO(archive.read(inner)))
+    table = measure((labels > labels.min()).astype(np.uint8)).phases
+    assert table["fraction"][0] == pytest.approx(porosity, abs=0.0005)
+    assert table["percolates_z"].all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "error", "message"),
+    [
+        (LABELS.astype(np.float32), {}, DataTypeError, "labels are float32; give integers"),
+        (LABELS.astype(np.int16) - 1, {}, DataError, "a label is -1, which is negative"),
+        (LABELS.astype(np.int64) + 70000, {}, DataError, "greater than 65,535"),
+        (np.arange(2000, dtype=np.uint16).reshape(40, 50), {}, DataError, "2,000 labels up to 1,999"),
+        (LABELS, {"gray": GRAY[1:]}, DataError, r"the gray image has shape \(8, 21, 17\)"),
+        (LABELS, {"mask": MASK[1:]}, DataError, r"the mask has shape \(8, 21, 17\)"),
+        (LABELS, {"mask": np.zeros(SHAPE, bool)}, DataError, "the mask leaves no voxel"),
+        (np.full((3, 4), 7, np.uint8), {"ignore": 7}, DataError, "nothing is left to measure"),
+        (LABELS, {"connectivity": 8}, ParameterError, "connectivity is 8; in 3 dimensions use one of 6, 18, 26"),
+        (LABELS[0], {"connectivity": 6}, ParameterError, "in 2 dimensions use one of 4, 8"),
+        (LABELS, {"ignore": -1}, ParameterError, "ignore is -1"),
+        (LABELS, {"calibrate": "1,2,HU"}, ParameterError, "there are no gray values"),
+        (LABELS, {"calibrate": "x", "gray": GRAY}, ParameterError, "calibration is 'x'"),
+        (LABELS, {"gray": np.where(MASK, GRAY, np.nan)}, DataError, "voxels of phase 0 is no finite number"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(labels: Any, options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        measure(labels, **options)
+
+
+def test_nan_outside_of_the_mask_does_no_harm() -> None:
+    gray = np.where(MASK, GRAY, np.nan)
+    found = measure(LABELS, gray, mask=MASK).phases
+    assert math.isclose(found["mean"][0], GRAY[(LABELS == 0) & MASK].mean())
+
+
+def test_the_histogram_of_a_phase_is_what_it_is_measured_by() -> None:
+    counted = Histogram.of(GRAY[LABELS == 2].tolist())
+    assert measure(LABELS, GRAY).phases["max"][2] == counted.levels[-1]
