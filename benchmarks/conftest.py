@@ -32,6 +32,8 @@ PACKAGES = (
     "imagequant",
     "faiss-cpu",
     "PyMaxflow",
+    "connected-components-3d",
+    "porespy",
 )
 N_SLICES_AT_ONCE = 32
 N_BESIDE = 3

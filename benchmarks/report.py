@@ -21,9 +21,16 @@ from benchmarks.runs import (
     speed,
     three_digits,
 )
-from benchmarks.targets import ACCURACY_TARGETS, DENOISE_TARGETS, POROSITY_TARGET, TARGETS, Target
+from benchmarks.targets import (
+    ACCURACY_TARGETS,
+    DENOISE_TARGETS,
+    MEASURE_TARGETS,
+    POROSITY_TARGET,
+    TARGETS,
+    Target,
+)
 
-OWN_TABLES = ("quality", "photograph", "looks", "denoise", "accuracy", "porosity")
+OWN_TABLES = ("quality", "photograph", "looks", "denoise", "measures", "accuracy", "porosity")
 EVERYTHING = "klevels, denoise and smooth"
 """Who must reach the targets of accuracy: what anyone gets who chooses nothing."""
 QUALITIES = ("fast", "default", "best")
@@ -48,7 +55,8 @@ def main(path: str) -> None:
     print_quality([runs for job, runs in jobs.items() if job.startswith("quality")])
     print_posters([run for job, runs in jobs.items() if job.startswith("photograph") for run in runs])
     print_looks([run for job, runs in jobs.items() if job.startswith("looks") for run in runs])
-    print_denoising({job: runs for job, runs in jobs.items() if job.startswith("denoise")})
+    print_speeds({job: runs for job, runs in jobs.items() if job.startswith("denoise")}, DENOISE_TARGETS)
+    print_speeds({job: runs for job, runs in jobs.items() if job.startswith("measures")}, MEASURE_TARGETS)
     print_accuracy([run for job, runs in jobs.items() if job.startswith("accuracy") for run in runs])
     print_porosity({job: runs for job, runs in jobs.items() if job.startswith("porosity")})
     print_rest({job: runs for job, runs in jobs.items() if not job.startswith(OWN_TABLES)})
@@ -112,8 +120,8 @@ def print_looks(runs: Sequence[Run]) -> None:
     print_table(["k", "who", "mean ΔE", "SSIM", "DSSIM"], rows)
 
 
-def print_denoising(jobs: dict[str, list[Run]]) -> None:
-    """Print the speed of filters and of smoothing, in voxels a second: slow peers see a part of the data."""
+def print_speeds(jobs: dict[str, list[Run]], targets: Sequence[Target]) -> None:
+    """Print speeds in voxels a second: slow peers see a part of the data."""
     if not jobs:
         return
     for runs in jobs.values():
@@ -121,12 +129,12 @@ def print_denoising(jobs: dict[str, list[Run]]) -> None:
     print("\nSpeed in Mvoxel/s. A slow peer has a part of the data, and klevels is timed on the same for the ratio.\n")
     print_table(
         ["job", "klevels", "peer", "its speed", "ratio", "target", "reached"],
-        [speed_row(target, jobs[target.job]) for target in DENOISE_TARGETS if target.job in jobs],
+        [speed_row(target, jobs[target.job]) for target in targets if target.job in jobs],
     )
-    print("\nEvery contender. The RMSE is to the image without noise, in its gray values.\n")
+    print("\nEvery contender. The RMSE of filters is to the image without noise, in its gray values.\n")
     rows = [
         [
-            job.removeprefix("denoise: "),
+            job.partition(": ")[2],
             facts(run)["who"],
             f"{facts(run)['voxels']:,}",
             three_digits(speed(run) / 1e6),

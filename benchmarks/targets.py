@@ -164,6 +164,33 @@ DENOISE_TARGETS = (
     Target("denoise: bilateral", "bilateral filter, 3-D"),
     Target("denoise: Gaussian", "Gaussian, σ = 1, 3-D"),
 )
+MEASURE_TARGETS = (
+    Target(
+        "measures: counts and profiles",
+        "voxels of each phase along each axis, 512³ uint8",
+        "≥ 1,000 Mvoxel/s",
+        lambda ours, _: speed(ours) >= 1e9,
+    ),
+    Target(
+        "measures: surface",
+        "surface area and Euler number of each phase, 512³ uint8",
+        "≥ 200 Mvoxel/s",
+        lambda ours, _: speed(ours) >= 200e6,
+    ),
+    Target("measures: components", "connected components, 26 neighbors, 512³ uint8"),
+    Target(
+        "measures: components as an image",
+        "the same, numbered voxel by voxel",
+        "≥ 1 × cc3d",
+        lambda ours, peer: ratio(ours, peer) >= 1,
+        "cc3d",
+    ),
+    *(
+        Target("measures: objects", "table of the objects of a phase", against=who)
+        for who in ("scikit-image regionprops_table", "SimpleITK LabelShape", "PoreSpy regionprops_3D")
+    ),
+    Target("measures: everything", "`klevels.measure` with gray values, 512³"),
+)
 ACCURACY_TARGETS = {(4000, 6): 0.016, (8000, 6): 0.032}
 """Of the share of voxels that may be wrong, by noise and length."""
 POROSITY_TARGET = 0.005
