@@ -38,6 +38,7 @@ from klevels.version import __version__ as __version__
 if TYPE_CHECKING:
     from klevels import figures, samples
     from klevels.assessing import Confidence, confidence
+    from klevels.batching import Batch, batch
     from klevels.comparing import compare
     from klevels.copying import write
     from klevels.core.agreement import Agreement
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "Batch",
     "ColorTable",
     "Confidence",
     "DataError",
@@ -80,6 +82,7 @@ __all__ = [
     "Study",
     "TooFewLevelsError",
     "WriteError",
+    "batch",
     "choose_k",
     "compare",
     "confidence",
@@ -104,6 +107,7 @@ __all__ = [
 
 _HOMES = {
     "Agreement": "core.agreement",
+    "Batch": "batching",
     "Confidence": "assessing",
     "Filter": "core.denoise",
     "KMeans": "estimators",
@@ -112,6 +116,7 @@ _HOMES = {
     "Recipe": "recipe",
     "Segmentation": "recipe",
     "Study": "studying",
+    "batch": "batching",
     "compare": "comparing",
     "confidence": "assessing",
     "denoise": "denoising",
