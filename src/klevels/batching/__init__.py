@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from klevels.batching.making import Maker, reason_of
-from klevels.batching.results import MODEL, SUMMARY, Results, State, as_json, installed, read_record
+from klevels.batching.records import as_json, installed, read_record
+from klevels.batching.results import MODEL, SUMMARY, Results, State
 from klevels.batching.scans import FORMATS, find_scans, name_outputs
 from klevels.batching.summary import Row, as_csv, as_table, failed_row, row_of
 from klevels.core.levels import Levels
@@ -167,7 +168,8 @@ def _share(scans: Sequence[Path], maker: Maker, failures: dict[Path, str], step:
     if not counted:
         return None
     asked = maker.recipe
-    record = record_of("fit", asked, maker.share(), [identify(scan) for scan in counted])
+    mask = None if asked.mask is None else identify(asked.mask)
+    record = record_of("fit", asked, maker.share(), [identify(scan) for scan in counted], mask)
     return as_json({**record, "versions": {**record["versions"], **installed()}})
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from klevels import cutting, engine, io, labeling
-from klevels.batching.results import Results, read_record, record_for
+from klevels.batching.records import read_record, record_for
+from klevels.batching.results import Results
 from klevels.choosing import choose_filter
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels

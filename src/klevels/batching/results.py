@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from klevels import io
+from klevels.batching.records import as_json, is_of, read_record
 from klevels.batching.summary import FIRST
-from klevels.errors import OutputExistsError, ReadError, WriteError
-from klevels.files import fingerprint, naming_output
+from klevels.errors import OutputExistsError, WriteError
+from klevels.files import check_output, fingerprint, naming_output
 from klevels.image import Image
 from klevels.locks import LOCK, make_and_lock
 from klevels.publishing import flush, give_name
-from klevels.recipe import Recipe, Segmentation
-from klevels.record import READERS, identify, read_json, record_of, record_path
+from klevels.recipe import Recipe
+from klevels.record import record_path
 
 WORK = ".klevels-batch"
 SUMMARY = "summary.csv"
 MODEL = "model.json"
-PACKAGES = {"PIL": "pillow", "nrrd": "pynrrd"}
-"""Readers whose packages have other names."""
-
-TOLD = {"asked", "modified", "labels", "n_voxels", "n_ignored", "n_undecided"}
-"""What the record of a batch says besides."""
-
 State = Literal["new", "begun", "done", "other"]
 
 
@@ -60,6 +52,8 @@ class Results:
             raise WriteError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
         if not os.access(folder, os.W_OK | os.X_OK):
             raise WriteError(f"{folder}: is read-only; name another folder, or change its permissions")
+        for name in (SUMMARY, MODEL):
+            check_output(folder / name, overwrite=True)
         self._work = folder / WORK
         with naming_output(folder):
             self._lock = make_and_lock(self._work)
@@ -98,11 +92,18 @@ class Results:
         {"new", "begun", "done", "other"}
             Nothing; some of it; all of it, made by this recipe from this input; or what is of another recipe, of
             another input, or not of a batch.
+
+        Raises
+        ------
+        WriteError
+            If there cannot be such an output: a folder has its name.
         """
+        for path in (output, record_path(output)):
+            check_output(path, inputs=(scan,), overwrite=True)
         if not output.exists() and not record_path(output).exists():
             return "new"
         record = read_record(output)
-        if record is None or not _is_of(record, scan, recipe):
+        if record is None or not is_of(record, scan, recipe):
             return "other"
         return "done" if _is_whole(output, record) else "begun"
 
@@ -199,104 +200,6 @@ class Results:
                 shutil.rmtree(one)
             elif one.name != LOCK:
                 one.unlink()
-
-
-def record_for(scan: Path, result: Segmentation, asked: Recipe) -> dict[str, Any]:
-    """Return the record of a scan's labels.
-
-    Parameters
-    ----------
-    scan : Path
-        The input.
-    result : Segmentation
-        What came out.
-    asked : Recipe
-        What was asked of all scans.
-
-    Returns
-    -------
-    dict
-        As that of ``klevels segment``, with what a batch must know to go on. Its versions are those of all readers that
-        are installed: which of them are loaded depends on the scans before.
-    """
-    known = identify(scan)
-    mask = None if asked.mask is None else identify(asked.mask)
-    counted = result.histogram if known["sha256"] is None else None
-    record = record_of("segment", result.recipe, result.model, [known], mask, counted)
-    summary = result.summary()
-    told = {
-        "asked": asked.to_dict(),
-        "modified": known.get("modified"),
-        "n_voxels": summary["n_voxels"],
-        "n_ignored": summary["n_ignored"],
-        "n_undecided": result.n_undecided,
-        "labels": None,
-    }
-    return {**record, "versions": {**record["versions"], **installed()}, "batch": told}
-
-
-def read_record(output: Path) -> dict[str, Any] | None:
-    """Return the record beside an output, if it is one of a batch.
-
-    Parameters
-    ----------
-    output : Path
-        The labels.
-
-    Returns
-    -------
-    dict or None
-        As `record_for` made it.
-    """
-    try:
-        record = read_json(record_path(output))
-    except ReadError:
-        return None
-    told = record.get("batch")
-    return record if isinstance(told, dict) and set(told) >= TOLD and record.get("inputs") else None
-
-
-def as_json(record: Mapping[str, Any]) -> str:
-    """Return a record as text.
-
-    Parameters
-    ----------
-    record : mapping
-        Ready for JSON.
-
-    Returns
-    -------
-    str
-        As all records are written.
-    """
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
-
-
-@cache
-def installed() -> dict[str, str]:
-    """Return the versions of the readers that are installed, loaded or not.
-
-    Returns
-    -------
-    dict of str to str
-        By the names of their modules.
-    """
-    found = {}
-    for name in READERS:
-        with suppress(PackageNotFoundError):
-            found[name] = version(PACKAGES.get(name, name))
-    return found
-
-
-def _is_of(record: Mapping[str, Any], scan: Path, recipe: Recipe) -> bool:
-    """Tell whether labels were made by this recipe from this input; by its content, wherever it lies."""
-    asked = json.loads(json.dumps(recipe.to_dict()))
-    if record["batch"].get("asked") != asked:
-        return False
-    if recipe.mask is not None and record.get("mask") != identify(recipe.mask):
-        return False
-    known = {"modified": record["batch"].get("modified"), **record["inputs"][0], "path": None}
-    return known == {"modified": None, **identify(scan), "path": None}
 
 
 def _is_whole(output: Path, record: Mapping[str, Any]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,11 @@ def batch(
     asked = _asked(recipe, k, noise, mask, nan, gray, around, reading)
     scans = [running.place(path) for path in find_scans(paths, output)]
     is_counted = model == "shared" and asked.model is None
-    with Stages(len(scans) * (1 + is_counted)) as stage, workers_of(running, threads, stage) as workers:
+    with (
+        _telling_how_to_go_on(),
+        Stages(len(scans) * (1 + is_counted)) as stage,
+        workers_of(running, threads, stage) as workers,
+    ):
         found = run(
             scans,
             asked,
@@ -94,6 +99,14 @@ def _asked(
         layout=reading.layout,
         **around.settings,
     )
+
+
+@contextmanager
+def _telling_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("interrupted; run the same command again to go on") from error
 
 
 def _told(found: Batch, output: Path) -> dict[str, Any]:
