@@ -38,6 +38,7 @@ from klevels.version import __version__ as __version__
 if TYPE_CHECKING:
     from klevels import figures, samples
     from klevels.assessing import Confidence, confidence
+    from klevels.batching import Batch, batch
     from klevels.comparing import compare
     from klevels.copying import write
     from klevels.core.agreement import Agreement
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "Batch",
     "Calibration",
     "ColorTable",
     "Confidence",
@@ -87,6 +89,7 @@ __all__ = [
     "Table",
     "TooFewLevelsError",
     "WriteError",
+    "batch",
     "choose_k",
     "compare",
     "confidence",
@@ -113,6 +116,7 @@ __all__ = [
 _HOMES = {
     "Agreement": "core.agreement",
     "Calibration": "core.calibration",
+    "Batch": "batching",
     "Confidence": "assessing",
     "Filter": "core.denoise",
     "KMeans": "estimators",
@@ -123,6 +127,7 @@ _HOMES = {
     "Segmentation": "recipe",
     "Study": "studying",
     "Table": "core.table",
+    "batch": "batching",
     "compare": "comparing",
     "confidence": "assessing",
     "denoise": "denoising",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -272,6 +272,67 @@ def apply(
         around=around,
         figure=figure,
         paint=paint,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        reading=reading,
+        running=running,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels batch 'scans/*.tif' -k 3 -o results",
+        "klevels batch 'scans/*.tif' --recipe labels.tif.json --model shared -o results",
+        "klevels batch a.nrrd b.nrrd -k 3 --denoise auto --format .ome.zarr -o results",
+    )
+)
+def batch(
+    *paths: Annotated[
+        Path, Parameter(name="IN", help="Scans, or patterns in quotes, which are matched and sorted: 2 before 10.")
+    ],
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The folder for the results.")],
+    recipe: RecipeFile = None,
+    k: Annotated[int | None, K_OPTION] = None,
+    model: Annotated[
+        Literal["each", "shared"],
+        Parameter(name="--model", help="A fit for each scan, or one for the counts of all: gray scans of one dtype."),
+    ] = "each",
+    format: Annotated[
+        str, Parameter(name="--format", help="Of the labels: .tif, .ome.zarr, .nrrd, .raw, .png, .npy or .npz.")
+    ] = ".tif",
+    noise: Noise = "none",
+    mask: Mask = None,
+    nan: NanOption = "error",
+    gray: Gray = False,
+    around: Around = AROUND,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    reading: Reading = READING,
+    running: Running = RUNNING,
+) -> None:
+    """Segment many scans by one recipe: labels and a record of each, and one table, `summary.csv`.
+
+    Goes on after a bad scan, lists those at the end on stderr, and exits with 65 then; with 0 only if all are well, and
+    with 66 if no input matches. Run again, it goes on: scans whose labels are there, whole and made by the same recipe
+    from the same input, are not done again. Labels of another recipe or input are replaced with `--overwrite` only;
+    without it, nothing is written then. If the recipe holds a model, that is applied to all scans as it is.
+    """
+    from klevels.cli import batches
+
+    batches.batch(
+        paths,
+        output,
+        recipe=recipe,
+        k=k,
+        model=model,
+        format=format,
+        noise=noise,
+        mask=mask,
+        nan=nan,
+        gray=gray,
+        around=around,
         json=json,
         overwrite=overwrite,
         threads=threads,
