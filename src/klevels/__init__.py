@@ -115,8 +115,8 @@ __all__ = [
 
 _HOMES = {
     "Agreement": "core.agreement",
-    "Calibration": "core.calibration",
     "Batch": "batching",
+    "Calibration": "core.calibration",
     "Confidence": "assessing",
     "Filter": "core.denoise",
     "KMeans": "estimators",
