@@ -93,7 +93,7 @@ def phase_table(
         "n_components": joined.n_components,
         "largest_share": joined.largest_share,
         **{f"percolates_{axis}": joined.percolates[:, i] for i, axis in enumerate(grid.axes)},
-        "euler": faces.euler_numbers(sums.faces, grid.connectivity),
+        "euler": _euler(sums, grid.connectivity),
     }
     units = {size: size_unit, surface: surface_unit, f"specific_{'perimeter' if is_flat else 'surface'}": f"1/{length}"}
     columns = {name: np.asarray(values)[list(phases)] for name, values in all_columns.items()}
@@ -227,6 +227,13 @@ def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
     """Return shares; NaN of nothing."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole != 0)
+
+
+def _euler(sums: PhaseSums, connectivity: int) -> NDArray[Any]:
+    """Return Euler numbers; with 18 neighbors they are not told by windows of 2×2×2 voxels, and unknown."""
+    if connectivity == 18:
+        return np.full(len(sums.faces.euler), np.nan)
+    return faces.euler_numbers(sums.faces, connectivity)
 
 
 def _split(columns: dict[str, Any], at: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -124,15 +124,16 @@ def phase_sums(
     place: dict[str, Any] = {"origin": origin, "shape": tuple(shape)}
     n_rings = n_radii(shape)
     counted = tallies.tally(inner, n_labels, **place, n_radii=n_rings, spacing=spacing, threads=threads)
-    surfaces = faces.faces(labels, n_labels, owned=owned, **place, spacing=spacing, threads=threads)
+    surfaces = faces.faces(labels, n_labels, owned=owned, spacing=spacing, threads=threads)
     joined = regions.regions(inner, n_labels, connectivity=connectivity, **place, summary=True, threads=threads)
     if gray is None:
         return PhaseSums(counted, surfaces, joined)
     inner_gray = np.ascontiguousarray(gray[owned])
     counted_labels = range(n_labels if with_histograms else 0)
     grays = tuple(count_part(inner_gray, mask=inner == label, threads=threads) for label in counted_labels)
+    low, high = gray_range or (0.0, 1.0)
     sums = tallies.tally_gray(
-        inner, inner_gray, n_labels, gray_range, **place, n_radii=n_rings, spacing=spacing, threads=threads
+        inner, inner_gray, n_labels, low=low, high=high, **place, n_radii=n_rings, spacing=spacing, threads=threads
     )
     return PhaseSums(counted, surfaces, joined, grays, sums)
 
