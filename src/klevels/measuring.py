@@ -332,7 +332,8 @@ def _range_of(values: Any, mask: Any, workers: Workers) -> tuple[float, float] |
     if not isinstance(data, np.ndarray) or not isinstance(inside, np.ndarray | None):
         data, inside = alike([data, inside], workers)
     counted = engine.count(data, inside, "ignore", workers)
-    return float(counted.bounds[0][0]), float(counted.bounds[1][-1])
+    low, high = float(counted.bounds[0][0]), float(counted.bounds[1][-1])
+    return low, high if high > low else low + max(1.0, abs(low))
 
 
 def _sums(
