@@ -2,6 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+Place = tuple[int, int, int]
+
+def count_faces(
+    labels: Array,
+    ids: NDArray[np.uint32] | None,
+    begin: Place,
+    end: Place,
+    n_labels: int,
+    weights: tuple[float, float, float],
+    n_threads: int,
+    out: NDArray[np.int64],
+) -> None: ...
