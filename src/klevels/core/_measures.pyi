@@ -19,3 +19,24 @@ def count_faces(
     n_threads: int,
     out: NDArray[np.int64],
 ) -> None: ...
+def count_labels(
+    labels: Array,
+    rings: NDArray[np.int32] | None,
+    n_threads: int,
+    z: NDArray[np.int64],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+    radial: NDArray[np.int64],
+) -> None: ...
+def sum_grays(
+    labels: Array,
+    gray: Array,
+    low: float,
+    scale: float,
+    rings: NDArray[np.int32] | None,
+    n_threads: int,
+    z: NDArray[np.int64],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+    radial: NDArray[np.int64],
+) -> None: ...
