@@ -1,8 +1,376 @@
-// where a label meets others: surface area and Euler number
+// Where a label meets others: surface areas, and Euler numbers.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "measures.hpp"
+#include "parallel.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace klevels {
+namespace {
 
-void bind_faces(nanobind::module_&) {}
+using Triple = std::array<std::size_t, 3>;
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::size_t reach = 4;       // a voxel before a face, one of the differences, two of the box that smooths
+constexpr std::size_t n_columns = 5;   // cosines along z, y, x; Euler numbers for 6 and for 26 neighbors
+constexpr double unit = 1 << 20;       // of a cosine
+
+// What a voxel is to the label that is looked at. Two neighbors are a face if just one of them has the label, and
+// neither is left out: their states differ in the lowest bit alone.
+enum State : std::uint8_t { other = 0, own = 1, left_out = 2 };
+
+// Eight times what 2 x 2 x 2 voxels add to the Euler number. Voxels that hang together by corners are closed cubes,
+// which share corners, edges and faces; those that hang together by faces are points, joined where they are neighbors.
+// Both numbers in one: that for 26 neighbors times 2^32, and that for 6.
+constexpr std::array<std::int64_t, 256> euler_table() {
+    std::array<std::int64_t, 256> table{};
+    for (unsigned code = 0; code < 256; ++code) {
+        std::int64_t closed = code ? 8 : 0, open = code == 255 ? -8 : 0;
+        for (unsigned fixed = 1; fixed < 8; ++fixed)  // axes along which a cell is one voxel wide
+            for (unsigned place = 0; place < 8; ++place) {
+                if (place & ~fixed) continue;
+                unsigned cell = 0;
+                for (unsigned corner = 0; corner < 8; ++corner)
+                    if ((corner & fixed) == place) cell |= 1u << corner;
+                const int n_fixed = std::popcount(fixed);
+                constexpr int closed_weights[] = {0, -4, 2, -1}, open_weights[] = {0, 4, -2, 1};
+                if (code & cell) closed += closed_weights[n_fixed];
+                if ((code & cell) == cell) open += open_weights[n_fixed];
+            }
+        table[code] = closed * (std::int64_t{1} << 32) + open;
+    }
+    return table;
+}
+
+constexpr auto euler_of = euler_table();
+
+
+void add_euler(std::int64_t both, std::int64_t* row) {
+    const auto open = static_cast<std::int32_t>(static_cast<std::uint32_t>(both));
+    row[3] += open;
+    row[4] += (both - open) >> 32;
+}
+
+template <class T>
+struct Volume {
+    const T* labels;
+    const std::uint32_t* ids;  // or null
+    Triple shape, begin, end;  // end of what is counted
+    std::size_t n_labels;
+    std::array<double, 3> weights;  // one over the size of a voxel
+};
+
+// A part of the volume with `reach` voxels around it; beyond the ends of the volume the voxels at the ends are repeated.
+template <class T>
+class Tile {
+public:
+    explicit Tile(const Volume<T>& volume) : volume_(volume) {}
+
+    void count(const Triple& begin, const Triple& end, std::int64_t* sums) {
+        begin_ = begin;
+        for (int a = 0; a < 3; ++a) {
+            inner_[a] = end[a] - begin[a];
+            whole_[a] = inner_[a] + 2 * reach;
+            // Windows are counted at their last voxel; at the end of the volume that lies one beyond.
+            windows_[a] = inner_[a] + (end[a] == volume_.shape[a]);
+        }
+        strides_ = {whole_[1] * whole_[2], whole_[2], 1};
+        load();
+        const bool ends = windows_ != inner_ || !begin[0] || !begin[1] || !begin[2];
+        if (present_.size() == 1 && !volume_.ids && !ends) return;
+        for (const std::size_t label : present_) {
+            if (label >= volume_.n_labels) continue;
+            std::int64_t* row = sums + (volume_.ids ? 0 : label * n_columns);
+            set_states(static_cast<T>(label));
+            if (present_.size() > 1) count_faces(row);
+            if (!volume_.ids) count_windows(row);
+        }
+        if (volume_.ids) count_id_windows(sums);
+    }
+
+private:
+    std::size_t size() const { return whole_[0] * strides_[0]; }
+
+    std::size_t clamped(std::size_t at, int a) const {
+        const std::size_t from_halo = at + begin_[a];
+        return std::min(from_halo < reach ? 0 : from_halo - reach, volume_.shape[a] - 1);
+    }
+
+    template <class U>
+    void copy(const U* from, std::vector<U>& to) const {
+        const auto& shape = volume_.shape;
+        to.resize(size());
+        U* out = to.data();
+        for (std::size_t z = 0; z < whole_[0]; ++z)
+            for (std::size_t y = 0; y < whole_[1]; ++y, out += whole_[2]) {
+                const U* row = from + (clamped(z, 0) * shape[1] + clamped(y, 1)) * shape[2];
+                std::size_t x = 0, last = whole_[2];
+                while (x < last && x + begin_[2] < reach) out[x++] = row[0];
+                while (last > x && last - 1 + begin_[2] - reach >= shape[2]) out[--last] = row[shape[2] - 1];
+                std::copy(row + (x + begin_[2] - reach), row + (last + begin_[2] - reach), out + x);
+            }
+    }
+
+    void load() {
+        copy(volume_.labels, labels_);
+        if (volume_.ids) copy(volume_.ids, ids_);
+        present_.clear();
+        const T first = labels_[0];
+        bool differ = false;
+        for (std::size_t at = 0; at < labels_.size() && !differ; at += whole_[2]) {
+            T bits = 0;
+            for (std::size_t x = 0; x < whole_[2]; ++x) bits |= static_cast<T>(labels_[at + x] ^ first);
+            differ = bits != 0;
+        }
+        if (!differ) {
+            present_.push_back(first);
+            return;
+        }
+        seen_.assign(std::size_t{1} << (8 * sizeof(T)), 0);
+        for (const T label : labels_) seen_[label] = 1;
+        for (std::size_t label = 0; label < seen_.size(); ++label)
+            if (seen_[label]) present_.push_back(label);
+    }
+
+    void set_states(T label) {
+        states_.resize(size());
+        const std::size_t most = (std::size_t{1} << (8 * sizeof(T))) - 1;
+        const T last = static_cast<T>(std::min(volume_.n_labels - 1, most));
+        const T* labels = labels_.data();
+        std::uint8_t* states = states_.data();
+        for (std::size_t i = 0, n = size(); i < n; ++i)
+            states[i] = static_cast<std::uint8_t>((labels[i] == label) | ((labels[i] > last) << 1));
+    }
+
+    std::size_t at(std::size_t z, std::size_t y, std::size_t x) const {
+        return z * strides_[0] + y * strides_[1] + x;
+    }
+
+    void count_faces(std::int64_t* row) {
+        bool any = false;
+        for (int a = 0; a < 3; ++a) {
+            find_faces(a);
+            any = any || !faces_[a].empty();
+        }
+        if (!any) return;
+        smooth();
+        for (int a = 0; a < 3; ++a) {
+            if (volume_.ids) {
+                for (const std::uint32_t face : faces_[a]) {
+                    const std::uint32_t id = ids_[states_[face] & own ? face : face - strides_[a]];
+                    if (id) row[id * n_columns + a] += cosine(face, a);
+                }
+            } else {
+                std::int64_t sum = 0;
+                for (const std::uint32_t face : faces_[a]) sum += cosine(face, a);
+                row[a] += sum;
+            }
+        }
+    }
+
+    // Lists the faces across an axis by the voxel after each.
+    void find_faces(int a) {
+        auto& faces = faces_[a];
+        faces.clear();
+        std::array<std::size_t, 3> first{reach, reach, reach};
+        if (begin_[a] == 0) ++first[a];
+        const std::size_t n = whole_[2] - reach - first[2], padded = (n + 7) / 8 * 8;
+        flags_.assign(padded, 0);
+        for (std::size_t z = first[0]; z < whole_[0] - reach; ++z)
+            for (std::size_t y = first[1]; y < whole_[1] - reach; ++y) {
+                const std::size_t from = at(z, y, first[2]);
+                const std::uint8_t *after = states_.data() + from, *before = after - strides_[a];
+                std::uint8_t* flags = flags_.data();
+                for (std::size_t x = 0; x < n; ++x) flags[x] = (after[x] ^ before[x]) == own;
+                each_nonzero<false>(padded, [&](std::size_t x) { faces.push_back(static_cast<std::uint32_t>(from + x)); });
+            }
+    }
+
+    // Calls found(i) for each flag that is set; with `full`, eight at a time that are all ones count as none.
+    template <bool full, class Found>
+    void each_nonzero(std::size_t n, Found&& found) const {
+        for (std::size_t i = 0; i < n; i += 8) {
+            std::uint64_t word;
+            std::memcpy(&word, flags_.data() + i, 8);
+            if (word == 0 || (full && word == ~std::uint64_t{0})) continue;
+            for (std::size_t j = i; j < i + 8; ++j)
+                if (flags_[j]) found(j);
+        }
+    }
+
+    // Sums of the label over boxes of 5 x 5 x 5, each at the first voxel of its box.
+    void smooth() {
+        sums_.resize(size());
+        const std::size_t n = whole_[2], n_rows = whole_[0] * whole_[1];
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            const std::uint8_t* in = states_.data() + r * n;
+            std::uint8_t* out = sums_.data() + r * n;
+            for (std::size_t x = 0; x + 4 < n; ++x)
+                out[x] = static_cast<std::uint8_t>((in[x] & 1) + (in[x + 1] & 1) + (in[x + 2] & 1) + (in[x + 3] & 1) +
+                                                   (in[x + 4] & 1));
+            for (std::size_t x = n - 4; x < n; ++x) out[x] = 0;
+        }
+        for (std::size_t z = 0; z < whole_[0]; ++z) add_rows(sums_.data() + z * strides_[0], whole_[1], n);
+        add_rows(sums_.data(), whole_[0], strides_[0]);
+    }
+
+    static void add_rows(std::uint8_t* rows, std::size_t n_rows, std::size_t n) {
+        for (std::size_t r = 0; r + 4 < n_rows; ++r, rows += n)
+            for (std::size_t x = 0; x < n; ++x)
+                rows[x] = static_cast<std::uint8_t>(rows[x] + rows[x + n] + rows[x + 2 * n] + rows[x + 3 * n] +
+                                                    rows[x + 4 * n]);
+    }
+
+    // |cos| of the angle between a face's axis and the normal of the smoothed label, in fixed point.
+    std::int64_t cosine(std::size_t face, int a) const {
+        const std::uint8_t* after = sums_.data() + face - 2 * (strides_[0] + strides_[1] + 1);
+        const std::uint8_t* before = after - strides_[a];
+        double along = 0, squares = 0;
+        for (int b = 0; b < 3; ++b) {
+            const auto step = static_cast<std::ptrdiff_t>(strides_[b]);
+            const double slope =
+                (after[step] - after[-step] + before[step] - before[-step]) * volume_.weights[b];
+            if (b == a) along = slope;
+            squares += slope * slope;
+        }
+        const double cosine = squares > 0 ? std::abs(along) / std::sqrt(squares) : 1.0;
+        return static_cast<std::int64_t>(cosine * unit + 0.5);
+    }
+
+    // Nothing has a label beyond the ends of the volume.
+    template <class U>
+    void clear_ends(std::vector<U>& values) const {
+        for (int a = 0; a < 3; ++a) {
+            if (begin_[a] == 0) clear_layer(values, a, reach - 1);
+            if (windows_[a] != inner_[a]) clear_layer(values, a, whole_[a] - reach);
+        }
+    }
+
+    template <class U>
+    void clear_layer(std::vector<U>& values, int a, std::size_t where) const {
+        Triple first{}, last = whole_;
+        first[a] = where;
+        last[a] = where + 1;
+        for (std::size_t z = first[0]; z < last[0]; ++z)
+            for (std::size_t y = first[1]; y < last[1]; ++y)
+                std::fill(values.begin() + at(z, y, first[2]), values.begin() + at(z, y, last[2] - 1) + 1, U{0});
+    }
+
+    void count_windows(std::int64_t* row) {
+        clear_ends(states_);
+        sums_.resize(size());
+        for (std::size_t i = 1, n = size(); i < n; ++i)
+            sums_[i] = static_cast<std::uint8_t>((states_[i - 1] & 1) + 2 * (states_[i] & 1));
+        const std::size_t n = windows_[2], padded = (n + 7) / 8 * 8;
+        flags_.assign(padded, 0);
+        std::int64_t both = 0;
+        for (std::size_t z = reach; z < reach + windows_[0]; ++z) {
+            for (std::size_t y = reach; y < reach + windows_[1]; ++y) {
+                const std::uint8_t *last = sums_.data() + at(z, y, reach), *third = last - strides_[1],
+                                   *second = last - strides_[0], *first = second - strides_[1];
+                std::uint8_t* codes = flags_.data();
+                for (std::size_t x = 0; x < n; ++x)
+                    codes[x] = static_cast<std::uint8_t>(first[x] + 4 * second[x] + 16 * third[x] + 64 * last[x]);
+                each_nonzero<true>(padded, [&](std::size_t x) { both += euler_of[flags_[x]]; });
+            }
+            add_euler(std::exchange(both, 0), row);
+        }
+    }
+
+    void count_id_windows(std::int64_t* sums) {
+        clear_ends(ids_);
+        for (std::size_t z = reach; z < reach + windows_[0]; ++z)
+            for (std::size_t y = reach; y < reach + windows_[1]; ++y)
+                for (std::size_t x = reach; x < reach + windows_[2]; ++x) count_id_window(at(z, y, x), sums);
+    }
+
+    void count_id_window(std::size_t last, std::int64_t* sums) {
+        std::uint32_t ids[8], differ = 0;
+        for (unsigned i = 0; i < 8; ++i) {
+            ids[i] = ids_[last - (i & 1 ? 0 : 1) - (i & 2 ? 0 : strides_[1]) - (i & 4 ? 0 : strides_[0])];
+            differ |= ids[i] ^ ids[0];
+        }
+        if (!differ) return;
+        for (unsigned done = 0, i = 0; i < 8; ++i) {
+            if (!ids[i] || done >> i & 1) continue;
+            unsigned code = 0;
+            for (unsigned j = i; j < 8; ++j) code |= static_cast<unsigned>(ids[j] == ids[i]) << j;
+            done |= code;
+            add_euler(euler_of[code], sums + ids[i] * n_columns);
+        }
+    }
+
+    const Volume<T>& volume_;
+    Triple begin_{}, inner_{}, whole_{}, windows_{}, strides_{};
+    std::vector<T> labels_;
+    std::vector<std::uint32_t> ids_;
+    std::vector<std::size_t> present_;
+    Bytes states_, sums_, flags_, seen_;
+    std::vector<std::uint32_t> faces_[3];
+};
+
+template <class T>
+void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_threads, std::int64_t* out) {
+    const bool flat = volume.shape[0] == 1;
+    const Triple most{32, flat ? std::size_t{128} : std::size_t{32}, 256};
+    Triple n{};
+    for (int a = 0; a < 3; ++a) n[a] = (volume.end[a] - volume.begin[a] + most[a] - 1) / most[a];
+    const std::size_t n_tiles = n[0] * n[1] * n[2];
+    n_threads = std::max<std::size_t>(1, std::min(n_threads, n_tiles));
+    std::vector<std::vector<std::int64_t>> parts(n_threads - 1, std::vector<std::int64_t>(n_rows * n_columns));
+    std::vector<Tile<T>> tiles(n_threads, Tile<T>(volume));
+    parallel_blocks(n_tiles, n_threads, [&](std::size_t thread, std::size_t tile) {
+        const Triple index{tile / (n[1] * n[2]), tile / n[2] % n[1], tile % n[2]};
+        Triple begin, end;
+        for (int a = 0; a < 3; ++a) {
+            begin[a] = volume.begin[a] + index[a] * most[a];
+            end[a] = std::min(begin[a] + most[a], volume.end[a]);
+        }
+        tiles[thread].count(begin, end, thread ? parts[thread - 1].data() : out);
+    });
+    for (const auto& part : parts)
+        for (std::size_t i = 0; i < part.size(); ++i) out[i] += part[i];
+}
+
+template <class T>
+using Labels = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Ids = nb::ndarray<const std::uint32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+void bind_for(nb::module_& m) {
+    m.def(
+        "count_faces",
+        [](Labels<T> labels, std::optional<Ids> ids, const Triple& begin, const Triple& end, std::size_t n_labels,
+           const std::array<double, 3>& weights, std::size_t n_threads, Out out) {
+            const Volume<T> volume{labels.data(), ids ? ids->data() : nullptr,
+                                   {labels.shape(0), labels.shape(1), labels.shape(2)}, begin, end, n_labels, weights};
+            nb::gil_scoped_release release;
+            count_all(volume, out.shape(0), n_threads, out.data());
+        },
+        "labels"_a, "ids"_a.none(), "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
+}
+
+}  // namespace
+
+void bind_faces(nb::module_& m) {
+    bind_for<std::uint8_t>(m);
+    bind_for<std::uint16_t>(m);
+}
 
 }  // namespace klevels

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Place = tuple[int, int, int]
 
 def find_regions(
     labels: Array,
@@ -18,3 +20,34 @@ def find_regions(
     threads: int,
 ) -> tuple[Array, int]: ...
 def join_pairs(pairs: Array, roots: Array) -> None: ...
+def count_faces(
+    labels: Array,
+    ids: NDArray[np.uint32] | None,
+    begin: Place,
+    end: Place,
+    n_labels: int,
+    weights: tuple[float, float, float],
+    n_threads: int,
+    out: NDArray[np.int64],
+) -> None: ...
+def count_labels(
+    labels: Array,
+    rings: NDArray[np.int32] | None,
+    n_threads: int,
+    z: NDArray[np.int64],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+    radial: NDArray[np.int64],
+) -> None: ...
+def sum_grays(
+    labels: Array,
+    gray: Array,
+    low: float,
+    scale: float,
+    rings: NDArray[np.int32] | None,
+    n_threads: int,
+    z: NDArray[np.int64],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+    radial: NDArray[np.int64],
+) -> None: ...

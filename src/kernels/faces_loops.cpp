@@ -1,1 +1,0 @@
-// The vector loops of faces.cpp
