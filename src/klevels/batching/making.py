@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from klevels.errors import DataError
 from klevels.files import file_of
 from klevels.fitting import fit
 from klevels.image import Image
-from klevels.partial import REFUSALS, STATE
 from klevels.pipeline import segment
 from klevels.recipe import Recipe, Segmentation
 from klevels.record import state_of
@@ -132,27 +130,23 @@ class Maker:
         def record(result: Segmentation) -> dict[str, Any]:
             return record_for(scan, result, self.recipe)
 
-        try:
-            segment_to(
-                Outputs(labels=output, others={}),
-                image,
-                mask,
-                self.recipe,
-                workers,
-                fingerprint={
-                    "inputs": [state_of(scan)],
-                    "recipe": self.recipe.to_dict(),
-                    "mask": None if self.recipe.mask is None else state_of(self.recipe.mask),
-                    "outputs": [output.name],
-                    "version": __version__,
-                },
-                record=record,
-                resume=resume,
-                overwrite=True,
-            )
-        except REFUSALS:  # a scan that is copied again is another: nothing could go on there
-            _remove_partial(output)
-            raise
+        segment_to(
+            Outputs(labels=output, others={}),
+            image,
+            mask,
+            self.recipe,
+            workers,
+            fingerprint={
+                "inputs": [state_of(scan)],
+                "recipe": self.recipe.to_dict(),
+                "mask": None if self.recipe.mask is None else state_of(self.recipe.mask),
+                "outputs": [output.name],
+                "version": __version__,
+            },
+            record=record,
+            resume=resume,
+            overwrite=True,
+        )
         return read_record(output)
 
     @property
@@ -200,12 +194,6 @@ def reason_of(scan: Path, error: BaseException) -> str:
     for name in (scan, file_of(scan)):
         text = text.removeprefix(f"{name}: ")
     return text
-
-
-def _remove_partial(output: Path) -> None:
-    folder = output.with_name(f"{output.name}.partial")
-    if (folder / STATE).exists():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _shape(image: Image) -> tuple[int, ...]:
