@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +18,7 @@ import klevels
 from commands import files
 from klevels.batching import find_scans
 from klevels.batching.scans import name_outputs
-from klevels.errors import DataError, InputMissingError, OutputExistsError, ParameterError, WriteError
+from klevels.errors import DataError, DiskError, InputMissingError, OutputExistsError, ParameterError, WriteError
 from klevels.recipe import Recipe
 
 SHAPE = (5, 20, 24)
@@ -279,6 +282,51 @@ def test_an_interrupted_batch_leaves_whole_outputs_only() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_scan_that_is_damaged_within_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("klevels.io.LAZY_BYTES", 0)
+    monkeypatch.setattr("klevels.memory.BLOCK_BYTES", 5000)
+    values = np.random.default_rng(1).integers(0, 255, (8, 64, 64), np.uint8)
+    tifffile.imwrite("large.tif", values, photometric="minisblack", tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile("large.tif") as file:
+        last = file.pages[-1].dataoffsets[-1]
+    whole = Path("large.tif").read_bytes()
+    Path("large.tif").write_bytes(whole[:last] + b"\xff" * 40 + whole[last + 40 :])
+    recipe = Recipe(k=2, model=klevels.segment(values, k=2).model)
+    found = klevels.batch("large.tif", recipe, "results", threads=1)
+    assert list(found.failures) == [Path("large.tif")]
+    assert [path.name for path in Path("results").iterdir()] == ["summary.csv"]
+    Path("large.tif").write_bytes(whole)
+    assert klevels.batch("large.tif", recipe, "results").failures == {}
+
+
+def test_too_little_memory_for_one_scan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def segment(image: klevels.Image, **arguments: Any) -> klevels.Segmentation:
+        if image.data[0, 0, 0] == second[0, 0, 0] and (image.data == second).all():
+            raise MemoryError("Unable to allocate 9 TiB")
+        return klevels.segment(image, **arguments)
+
+    second = klevels.read(folder / "scans/s2.tif").data
+    monkeypatch.setattr("klevels.batching.making.segment", segment)
+    found = klevels.batch("scans/*.tif", Recipe(k=3), "results")
+    assert list(found.failures) == [Path("scans/s2.tif")]
+    assert "out of memory (Unable to allocate 9 TiB)" in found.failures[Path("scans/s2.tif")]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(path: Path, image: klevels.Image, part: Path) -> None:
+        if path.name == "s10.tif":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(path, image, part)
+
+    plain = klevels.io.encode
+    monkeypatch.setattr("klevels.io.encode", encode)
+    with pytest.raises(DiskError, match=r"s10\.tif: the disk is full"):
+        klevels.batch("scans/*.tif", Recipe(k=3), "results")
+    assert {path.name for path in Path("results").iterdir()} == {"s1.tif", "s1.tif.json", "s2.tif", "s2.tif.json"}
+
+
+@pytest.mark.usefixtures("folder")
 def test_bad_arguments() -> None:
     for problem, error, arguments in (
         ("model is 'all'", ParameterError, {"model": "all"}),
@@ -295,6 +343,15 @@ def test_bad_arguments() -> None:
             klevels.batch(**{"paths": "scans/*.tif", "recipe": Recipe(k=3), "output": "results", **arguments})
         assert not Path("results").exists()
     assert not list(Path("scans").glob(".*"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_read_only_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("results").mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(WriteError, match="results: is read-only"):
+        klevels.batch("scans/*.tif", Recipe(k=3), "results")
+    assert not list(Path("results").iterdir())
 
 
 @pytest.mark.usefixtures("folder")
@@ -320,6 +377,8 @@ def test_patterns_are_sorted_and_each_scan_is_there_once() -> None:
     klevels.batch("scans/*.tif", Recipe(k=3), "scans/results")
     assert [path.name for path in find_scans("scans/*", "scans/results")] == ["s1.tif", "s2.tif", "s10.tif"]
     assert [path.name for path in find_scans("**/*.tif", "scans/results")] == ["s1.tif", "s2.tif", "s10.tif"]
+    Path("scans/s1.tif.json").touch()
+    assert [path.name for path in find_scans("scans/*", "scans/results")] == ["s1.tif", "s2.tif", "s10.tif"]
     Path("scans/[1].tif").touch()
     assert find_scans("scans/[1].tif", "results") == [Path("scans/[1].tif")]
 

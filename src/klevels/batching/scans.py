@@ -24,7 +24,8 @@ def find_scans(paths: StrPath | Iterable[StrPath], output: StrPath) -> list[Path
         Files, folders of slices, and patterns such as ``scans/*.tif``; what a pattern matches is sorted so that 2 comes
         before 10.
     output : path
-        The folder of results: it is no scan, and in what ``**`` matches neither is what lies in it.
+        The folder of results: it is no scan, and in what ``**`` matches neither is what lies in it. Nor are records
+        beside images.
 
     Returns
     -------
@@ -97,8 +98,14 @@ def _matches(one: StrPath, output: str) -> list[Path]:
     if not glob.has_magic(pattern) or Path(pattern).exists():
         return [Path(text)]
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # pathlib takes no absolute patterns
-    kept = [name for name in found if not _is_result(name, output, is_deep="**" in pattern)]
+    is_deep = "**" in pattern
+    kept = [name for name in found if not _is_record(name) and not _is_result(name, output, is_deep=is_deep)]
     return [Path(f"{name}{mark}{part}") for name in sorted(kept, key=_natural)]
+
+
+def _is_record(name: str) -> bool:
+    """Tell whether a file is the record that lies beside another."""
+    return name.endswith(".json") and Path(name.removesuffix(".json")).exists()
 
 
 def _is_result(name: str, output: str, *, is_deep: bool) -> bool:
