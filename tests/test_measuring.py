@@ -32,7 +32,7 @@ RNG = np.random.default_rng(3)
 COARSE = RNG.integers(0, 3, tuple(-(-n // 3) for n in SHAPE))
 LABELS = COARSE.repeat(3, 0).repeat(3, 1).repeat(3, 2)[: SHAPE[0], : SHAPE[1], : SHAPE[2]].astype(np.uint8)
 LABELS[RNG.random(SHAPE) < 0.1] = 1
-GRAY = (LABELS * 900 + RNG.integers(0, 500, SHAPE)).astype(np.uint16)
+GRAY = (LABELS * np.uint16(900) + RNG.integers(0, 500, SHAPE)).astype(np.uint16)
 MASK = RNG.random(SHAPE) < 0.9
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

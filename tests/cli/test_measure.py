@@ -16,7 +16,7 @@ from klevels.image import Image
 SHAPE = (8, 24, 30)
 RNG = np.random.default_rng(7)
 LABELS = RNG.integers(0, 3, (2, 6, 10)).repeat(4, 0).repeat(4, 1).repeat(3, 2).astype(np.uint8)
-GRAY = (LABELS * 900 + RNG.integers(0, 500, SHAPE)).astype(np.uint16)
+GRAY = (LABELS * np.uint16(900) + RNG.integers(0, 500, SHAPE)).astype(np.uint16)
 NEEDED = (
     "phase n_voxels fraction volume mean std surface_area n_components largest_share "
     "percolates_z percolates_y percolates_x euler"
