@@ -50,7 +50,7 @@ def local_thickness(
     that is right. Of a slab of equal voxels the result is at most half a voxel off. Spheres between two sizes count as
     the smaller, whose radius is at most a quarter of a voxel less: together the error is at most one voxel.
 
-    It takes about 50 bytes a voxel, most of it SciPy's transform.
+    It takes about 70 bytes a voxel, most of it in SciPy's transform.
 
     References
     ----------
