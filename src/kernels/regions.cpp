@@ -233,24 +233,39 @@ struct Search {
 
     void sum_up(Slab& slab) {
         std::int64_t nan = 0;
+        std::size_t n_components = 0;
+        for (std::size_t run = 0; run < slab.runs.size(); ++run) n_components += slab.runs[run].parent == run;
+        slab.components.reserve(n_components);
         for (std::size_t row = slab.first_row; row < slab.last_row; ++row) {
             const auto z = static_cast<std::int64_t>(row / ny), y = static_cast<std::int64_t>(row % ny);
             for (Run* run = slab.begin(row); run < slab.end(row); ++run) {
-                const auto index = static_cast<Number>(run - slab.runs.data());
                 const std::int64_t b = run->begin, e = run->end, n = e - b;
-                const std::int64_t x = n * b + n * (n - 1) / 2;
-                const std::int64_t xx = n * b * b + b * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6;
                 const std::size_t place = row * nx + run->begin;
-                const std::int64_t g = grays.data ? grays.sum(place, run->end - run->begin, nan) : 0;
-                const Component one{run->label, static_cast<std::int64_t>(place), n, z, y, b, z + 1, y + 1, e,
-                                    n * z, n * y, x, n * z * z, n * z * y, z * x, n * y * y, y * x, xx, g};
-                if (run->parent == index) {
+                if (slab.runs.data() + run->parent == run) {
                     run->parent = static_cast<Number>(slab.components.size());
-                    slab.components.push_back(one);
+                    const auto at = static_cast<std::int64_t>(place);
+                    slab.components.push_back({run->label, at, 0, z, y, b, z + 1, y + 1, e});
                 } else {
                     run->parent = slab.runs[run->parent].parent;
-                    add(slab.components[run->parent], one);
                 }
+                Component& to = slab.components[run->parent];
+                const std::int64_t x = n * b + n * (n - 1) / 2;
+                to[n_voxels] += n;
+                to[low + 1] = std::min(to[low + 1], y);
+                to[low + 2] = std::min(to[low + 2], b);
+                to[high] = z + 1;
+                to[high + 1] = std::max(to[high + 1], y + 1);
+                to[high + 2] = std::max(to[high + 2], e);
+                to[sums] += n * z;
+                to[sums + 1] += n * y;
+                to[sums + 2] += x;
+                to[products] += n * z * z;
+                to[products + 1] += n * z * y;
+                to[products + 2] += z * x;
+                to[products + 3] += n * y * y;
+                to[products + 4] += y * x;
+                to[products + 5] += n * b * b + b * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6;
+                if (grays.data) to[gray] += grays.sum(place, run->end - run->begin, nan);
             }
         }
         if (nan) n_nan += nan;
@@ -277,7 +292,10 @@ struct Search {
                               });
                 });
         }
-        std::size_t i = 0;
+        std::size_t i = 0, n_roots = 0;
+        for (; i < n; ++i) n_roots += numbers[i] == i;
+        components.reserve(n_roots);
+        i = 0;
         for (auto& slab : slabs) {
             for (const auto& one : slab.components) {
                 if (numbers[i] == i) {

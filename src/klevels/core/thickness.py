@@ -1,0 +1,103 @@
+"""Local thickness: how large a sphere fits where a voxel lies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from klevels.core.volumes import closeness_of
+from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
+
+
+def local_thickness(
+    mask: ArrayLike, *, spacing: Sequence[float] | None = None, n_sizes: int = 25
+) -> NDArray[np.float32]:
+    """Return for each voxel the diameter of the largest sphere that lies in the phase and holds the voxel.
+
+    Parameters
+    ----------
+    mask : array_like of bool, 2-D or 3-D
+        True in the phase.
+    spacing : sequence of float, optional
+        The size of a voxel along each axis; lengths are in voxels without.
+    n_sizes : int
+        How many sizes are told apart at least; as many more as it takes that they lie half a voxel apart.
+
+    Returns
+    -------
+    ndarray of float32
+        In the units of the spacing; 0 outside the phase.
+
+    Raises
+    ------
+    MissingDependencyError
+        If SciPy is not installed.
+    DataTypeError
+        If the mask is not bool.
+    DataError
+        If the mask has not two or three axes, is empty, or True everywhere: a sphere of any size would fit.
+    ParameterError
+        If the spacing is not one positive number for each axis, or `n_sizes` is below 1.
+
+    Notes
+    -----
+    This is the model-independent thickness [1]_, by one distance transform for each size. Spheres are centered on
+    voxels, and may reach beyond the end of the array. A sphere's diameter is twice the distance to the nearest voxel
+    outside the phase, less half a voxel of the finest axis: on average over where the boundary lies between centers
+    that is right. Of a slab of equal voxels the result is at most half a voxel off. Spheres between two sizes count as
+    the smaller, whose radius is at most a quarter of a voxel less: together the error is at most one voxel.
+
+    It takes about 70 bytes a voxel, most of it in SciPy's transform.
+
+    References
+    ----------
+    .. [1] T. Hildebrand and P. Rüegsegger, "A new method for the model-independent assessment of thickness in
+       three-dimensional images", Journal of Microscopy 185(1), 1997.
+
+    Examples
+    --------
+    >>> mask = np.zeros((5, 9), bool)
+    >>> mask[1:4] = True
+    >>> local_thickness(mask)[:, 4]
+    array([0. , 3.5, 3.5, 3.5, 0. ], dtype=float32)
+    """
+    phase = np.asarray(mask)
+    if phase.dtype != np.bool_:
+        raise DataTypeError(f"the mask is of dtype {phase.dtype}; give bool, True in the phase")
+    if phase.ndim not in (2, 3) or phase.size == 0:
+        raise DataError(f"the mask has shape {phase.shape}; give 2 or 3 axes, and at least one voxel")
+    if phase.all():
+        raise DataError("the mask is True everywhere, and any sphere would fit; give one with a boundary")
+    if n_sizes < 1:
+        raise ParameterError(f"n_sizes is {n_sizes}; give 1 or more")
+    closeness_of(phase.ndim, spacing)
+    try:
+        from scipy.ndimage import distance_transform_edt
+    except ImportError as error:
+        raise MissingDependencyError("local thickness needs SciPy; pip install 'klevels[measure]'") from error
+    sizes = tuple(map(float, spacing)) if spacing is not None else (1.0,) * phase.ndim
+    finest = min(sizes)
+    thickness = np.zeros(phase.shape, np.float32)
+    if not phase.any():
+        return thickness
+    distances = distance_transform_edt(phase, sampling=sizes).astype(np.float32)
+    for radius in _radii(distances[phase], n_sizes, finest / 4):
+        from_centers = distance_transform_edt(distances < np.float32(radius), sampling=sizes).astype(np.float32)
+        held = (from_centers < np.float32(radius)) & (thickness == 0) & phase
+        thickness[held] = 2 * radius - finest / 2
+    return thickness
+
+
+def _radii(distances: NDArray[np.float32], n_sizes: int, step: float) -> list[float]:
+    """Return distances that occur, the largest first: of each step the least, and the largest of all."""
+    least, largest = float(distances.min()), float(distances.max())
+    n = max(n_sizes, math.ceil((largest - least) / step))
+    if largest == least:
+        return [least]
+    values = np.unique(distances)
+    steps = ((values - least) * (n / (largest - least))).astype(np.int64)
+    _, firsts = np.unique(steps, return_index=True)
+    return sorted({*values[firsts].tolist(), largest}, reverse=True)

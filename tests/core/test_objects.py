@@ -1,0 +1,179 @@
+"""Tables of objects are those of scikit-image, in units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import regionprops_table
+
+from klevels.core.objects import objects_table, size_distribution
+from klevels.core.regions import regions
+from klevels.core.table import Table
+from klevels.errors import DataError, ParameterError
+
+Array = NDArray[Any]
+
+PROPERTIES = ("label", "num_pixels", "area", "equivalent_diameter_area", "centroid", "bbox", "mean_intensity")
+
+
+@settings(deadline=None)
+@given(data=st.data(), ndim=st.sampled_from([2, 3]))
+def test_the_table_is_that_of_scikit_image(data: st.DataObject, ndim: int) -> None:
+    labels = data.draw(nps.arrays(np.uint8, (6, 7, 9)[3 - ndim :], elements=st.integers(0, 2), fill=st.nothing()))
+    gray = data.draw(nps.arrays(np.uint16, labels.shape))
+    spacing = tuple(data.draw(st.lists(st.sampled_from([0.5, 1.0, 2.5]), min_size=ndim, max_size=ndim)))
+    found = regions(labels, 3, gray=gray, with_ids=True)
+    assert found.ids is not None
+    table = objects_table(found, 1, spacing=spacing, unit="µm")
+    ids = np.where(labels == 1, found.ids, 0)
+    if not ids.any():
+        assert len(table) == 0
+        return
+    known = regionprops_table(ids, gray.astype(float), PROPERTIES, spacing=spacing)
+    assert table["object"].tolist() == list(range(1, len(known["label"]) + 1))
+    np.testing.assert_array_equal(table["n_voxels"], known["num_pixels"])
+    np.testing.assert_allclose(table["volume" if ndim == 3 else "area"], known["area"])
+    np.testing.assert_allclose(table["equivalent_diameter"], known["equivalent_diameter_area"])
+    np.testing.assert_allclose(table["mean"], known["mean_intensity"])
+    for i, name in enumerate("zyx"[3 - ndim :]):
+        np.testing.assert_allclose(table[f"centroid_{name}"], known[f"centroid-{i}"], atol=1e-12)
+        np.testing.assert_array_equal(table[f"bbox_{name}0"], known[f"bbox-{i}"])
+        np.testing.assert_array_equal(table[f"bbox_{name}1"], known[f"bbox-{i + ndim}"])
+    ends = [ids.take(end, axis).ravel() for axis in range(ndim) for end in (0, -1)]
+    np.testing.assert_array_equal(table["touches_border"], np.isin(known["label"], np.concatenate(ends)))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.0, 0.5, 1.0), (1.0, 1.5), (0.3, 0.2)])
+def test_axes_are_those_of_scikit_image(spacing: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(4)
+    shape = (24, 30, 40) if len(spacing) == 3 else (60, 70)
+    labels = (ndimage.gaussian_filter(rng.normal(size=shape), 2) > 0).astype(np.uint8)
+    found = regions(labels, 2, connectivity=6 if len(shape) == 3 else 4, with_ids=True)
+    table = objects_table(found, 1, spacing=spacing, min_voxels=10)
+    ids = np.where(labels == 1, found.ids, 0)  # type: ignore[arg-type]
+    ids = np.where(np.bincount(ids.ravel())[ids] >= 10, ids, 0)
+    known = regionprops_table(ids, properties=("axis_major_length", "axis_minor_length"), spacing=spacing)
+    assert len(table) > 1
+    np.testing.assert_allclose(table["axis_major"], known["axis_major_length"])
+    np.testing.assert_allclose(table["axis_minor"], known["axis_minor_length"], atol=1e-5)
+
+
+def ball(shape: tuple[int, ...], center: tuple[float, ...], radii: tuple[float, ...]) -> Array:
+    places = np.indices(shape)
+    return sum(((p - c) / r) ** 2 for p, c, r in zip(places, center, radii, strict=True)) <= 1
+
+
+def test_an_ellipsoid_has_its_axes_and_direction() -> None:
+    labels = ball((40, 60, 80), (20, 30, 40), (10, 15, 30)).astype(np.uint8)
+    table = objects_table(regions(labels, 2), 1, spacing=(2.0, 1.0, 1.0), unit="mm", areas=[1.0, 5000.0])
+    np.testing.assert_allclose(table["axis_major"], 60, rtol=0.01)
+    np.testing.assert_allclose(table["axis_middle"], 40, rtol=0.01)
+    np.testing.assert_allclose(table["axis_minor"], 30, rtol=0.01)
+    np.testing.assert_allclose([table[f"direction_{name}"][0] for name in "zyx"], [0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(table["volume"], 4 / 3 * math.pi * 20 * 15 * 30, rtol=0.01)
+    surface = math.pi ** (1 / 3) * (6 * table["volume"]) ** (2 / 3)
+    np.testing.assert_allclose(table["sphericity"], surface / 5000)
+    assert table.units["volume"] == "mm³"
+    assert table.units["surface_area"] == "mm²"
+    assert "mean" not in table.columns
+
+
+def test_an_oblique_rod_has_its_direction() -> None:
+    labels = np.zeros((30, 30, 30), np.uint8)
+    for i in range(30):
+        labels[i, i, 29 - i] = 1
+    table = objects_table(regions(labels, 2), 1)
+    np.testing.assert_allclose(np.abs([table[f"direction_{name}"][0] for name in "zyx"]), 3**-0.5)
+    assert table["direction_z"][0] * table["direction_x"][0] < 0
+    assert table["axis_middle"].tolist() == [0.0]
+    assert table.units["axis_major"] == "voxel"
+
+
+def test_a_disk_has_a_perimeter_in_place_of_a_surface() -> None:
+    table = objects_table(regions(np.ones((2, 2), np.uint8), 2), 1, spacing=(1.0, 1.0), areas=[8.0])
+    assert table["perimeter"].tolist() == [8.0]
+    np.testing.assert_allclose(table["sphericity"], 2 * math.sqrt(math.pi * 4) / 8)
+    assert table.units["perimeter"] == "unit"
+
+
+def test_windows_give_the_same_table_far_from_the_origin() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (6, 8, 10)).astype(np.uint8)
+    gray = rng.normal(size=labels.shape).astype(np.float32)
+    whole = objects_table(regions(labels, 2, gray=gray, gray_range=(-4, 4)), 1, gray_unit="HU")
+    parts = [
+        regions(labels[:, cut], 2, gray=gray[:, cut], gray_range=(-4, 4), origin=(0, cut.start, 0), shape=labels.shape)
+        for cut in (slice(0, 3), slice(3, 8))
+    ]
+    merged = objects_table(parts[1] + parts[0], 1, gray_unit="HU")
+    for name, column in whole.columns.items():
+        np.testing.assert_array_equal(merged[name], column)
+    assert merged.units["mean"] == "HU"
+    np.testing.assert_allclose(
+        whole["mean"], regionprops_table(labels, gray, ("mean_intensity",))["mean_intensity"], 1e-5
+    )
+
+
+def test_moments_are_exact_far_from_the_origin() -> None:
+    labels = np.random.default_rng(0).integers(0, 2, (6, 8, 10)).astype(np.uint8)
+    near = objects_table(regions(labels, 2), 1)
+    shape = (1 << 21, 1 << 21, 1 << 21)
+    for far in ((1 << 20,) * 3, (2_000_003, 1_999_999, 1_000_033)):
+        rest = regions(labels, 2, origin=far, shape=shape)
+        # as if the windows around it had come, which hold nothing
+        object.__setattr__(rest, "_windows", (((0, 0, 0), shape),))
+        table = objects_table(rest, 1)
+        for name in ("axis_major", "axis_middle", "axis_minor"):
+            np.testing.assert_array_equal(table[name], near[name])
+
+
+def test_small_objects_are_left_out_and_numbers_stay() -> None:
+    labels = np.array([[1, 0, 1, 1, 0, 1, 1, 1, 0, 1]], np.uint8)
+    table = objects_table(regions(labels, 2), 1, min_voxels=2)
+    assert table["object"].tolist() == [2, 3]
+    assert table["n_voxels"].tolist() == [2, 3]
+
+
+@given(st.lists(st.floats(0.1, 1e6), max_size=30), st.integers(1, 9))
+def test_each_object_is_in_the_bin_of_its_size(diameters: list[float], n_bins: int) -> None:
+    table = Table({"equivalent_diameter": np.array(diameters, float), "volume": np.array(diameters, float) ** 3})
+    found = size_distribution(table, n_bins)
+    assert found["n_objects"].sum() == len(diameters)
+    assert len(found) <= n_bins
+    if diameters:
+        assert math.isclose(found["share"].sum(), 1)
+        assert found["diameter_from"][0] == pytest.approx(min(diameters))
+        assert found["diameter_to"][-1] == pytest.approx(max(diameters))
+    if len(found) == n_bins > 1:
+        inner = (found[name][1:-1] for name in ("diameter_from", "diameter_to", "n_objects"))
+        for low, high, n in zip(*inner, strict=True):
+            assert n == sum(low <= d < high for d in diameters)
+
+
+def test_bad_input_is_refused() -> None:
+    labels = np.zeros((3, 4), np.uint8)
+    found = regions(labels, 2)
+    with pytest.raises(ParameterError, match="phase is 2; give one from 0 to 1"):
+        objects_table(found, 2)
+    with pytest.raises(ParameterError, match="give 2 positive numbers"):
+        objects_table(found, 0, spacing=(1.0, 1.0, 1.0))
+    with pytest.raises(ParameterError, match="min_voxels is 0; give 1 or more"):
+        objects_table(found, 0, min_voxels=0)
+    with pytest.raises(ParameterError, match="only counted"):
+        objects_table(regions(labels, 2, summary=True), 0)
+    with pytest.raises(DataError, match="add those of all windows first"):
+        objects_table(regions(labels, 2, origin=(0, 0), shape=(6, 4)), 0)
+    with pytest.raises(DataError, match=r"the areas have shape \(2,\), there are 1 regions"):
+        objects_table(found, 0, areas=[1.0, 2.0])
+    assert len(objects_table(found, 1)) == 0
+    assert len(size_distribution(objects_table(found, 1), 5)) == 0
+    with pytest.raises(ParameterError, match="n_bins is 0"):
+        size_distribution(objects_table(found, 0), 0)
