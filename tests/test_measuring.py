@@ -65,8 +65,8 @@ def test_all_kinds_of_arrays_give_the_same_bits(
         assert measure(labels, values, mask=mask, threads=threads).to_dict() == whole
 
 
-def test_a_cluster_gives_the_same_bits() -> None:
-    with cluster_of(2) as address, connect(address) as client:
+def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
+    with cluster_of(tmp_path / "cluster", 2) as running, connect(running.address) as client:
         found = measure(da.from_array(LABELS, chunks=(3, 9, 9)), GRAY, client=client)
     assert found.to_dict() == measure(LABELS, GRAY).to_dict()
 

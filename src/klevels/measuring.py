@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from klevels import engine
 from klevels.blocks import map_blocks, reduce_blocks
 from klevels.core.calibration import Calibration
-from klevels.core.confusion import check_shape
+from klevels.core.confusion import check_mask, check_shape
 from klevels.core.drift import drift_warnings
 from klevels.core.histogram import Histogram
 from klevels.core.levels import Levels
@@ -26,6 +26,7 @@ from klevels.core.phases import PhaseSums, halo, phase_sums
 from klevels.counting import as_mask
 from klevels.cutting import alike
 from klevels.errors import DataError, DataTypeError, ParameterError
+from klevels.foreign import lazy_of
 from klevels.image import Image
 from klevels.memory import Window
 from klevels.recipe import Segmentation
@@ -148,6 +149,7 @@ def measure_images(
     image = label_image(labels)
     check_connectivity(connectivity, image.ndim)
     is_left_out = ignored_label(image, ignore)
+    mask = _mask_of(mask, image.shape)
     n_labels, occurring = count_labels(image, mask, is_left_out, workers)
     phases = occurring if known is None else sorted({*known, *occurring})
     grid = Grid(image.shape, image.spacing, image.unit, connectivity or CONNECTIVITIES[image.ndim][-1])
@@ -292,8 +294,6 @@ def count_labels(labels: Image, mask: Any, ignore: int | None, workers: Workers)
     occurring : list of int
         Increasing.
     """
-    if mask is not None:
-        check_shape("mask", mask.shape, labels.shape)
     data, inside = labels.data, mask
     if not isinstance(data, np.ndarray) or not isinstance(inside, np.ndarray | None):
         data, inside = alike([data, inside], workers)
@@ -316,6 +316,16 @@ def _narrowed(labels: NDArray[Any]) -> NDArray[Any]:
             what, value = ("negative", low) if low < 0 else ("greater than 65,535", high)
             raise DataError(f"a label is {value}, which is {what}; labels are whole numbers from 0 on: renumber them")
     return labels.astype(np.uint16)
+
+
+def _mask_of(mask: Any, shape: tuple[int, ...]) -> Any:
+    if mask is None:
+        return None
+    lazy = lazy_of(mask)
+    array = np.asarray(mask) if lazy is None else lazy
+    check_mask(array.dtype)
+    check_shape("mask", array.shape, shape)
+    return array
 
 
 def _gray_of(gray: Any, shape: tuple[int, ...]) -> Image:
