@@ -191,25 +191,30 @@ private:
         if (begin_[a] == 0) ++first[a];
         const std::size_t n = whole_[2] - reach - first[2], padded = (n + 7) / 8 * 8;
         flags_.assign(padded, 0);
+        std::size_t n_found = 0;
         for (std::size_t z = first[0]; z < whole_[0] - reach; ++z)
             for (std::size_t y = first[1]; y < whole_[1] - reach; ++y) {
                 const std::size_t from = at(z, y, first[2]);
                 const std::uint8_t *after = states_.data() + from, *before = after - strides_[a];
                 std::uint8_t* flags = flags_.data();
                 for (std::size_t x = 0; x < n; ++x) flags[x] = (after[x] ^ before[x]) == own;
-                each_nonzero<false>(padded, [&](std::size_t x) { faces.push_back(static_cast<std::uint32_t>(from + x)); });
+                if (faces.size() < n_found + padded) faces.resize(2 * (n_found + padded));
+                each_word<false>(padded, [&](std::size_t x) {  // without branches, which would be hard to foresee
+                    faces[n_found] = static_cast<std::uint32_t>(from + x);
+                    n_found += flags_[x];
+                });
             }
+        faces.resize(n_found);
     }
 
-    // Calls found(i) for each flag that is set; with `full`, eight at a time that are all ones count as none.
-    template <bool full, class Found>
-    void each_nonzero(std::size_t n, Found&& found) const {
+    // Calls seen(i) for all flags but where eight are zero; with `full`, also but where all bits of eight are set.
+    template <bool full, class Seen>
+    void each_word(std::size_t n, Seen&& seen) const {
         for (std::size_t i = 0; i < n; i += 8) {
             std::uint64_t word;
             std::memcpy(&word, flags_.data() + i, 8);
             if (word == 0 || (full && word == ~std::uint64_t{0})) continue;
-            for (std::size_t j = i; j < i + 8; ++j)
-                if (flags_[j]) found(j);
+            for (std::size_t j = i; j < i + 8; ++j) seen(j);
         }
     }
 
@@ -286,7 +291,7 @@ private:
                 std::uint8_t* codes = flags_.data();
                 for (std::size_t x = 0; x < n; ++x)
                     codes[x] = static_cast<std::uint8_t>(first[x] + 4 * second[x] + 16 * third[x] + 64 * last[x]);
-                each_nonzero<true>(padded, [&](std::size_t x) { both += euler_of[flags_[x]]; });
+                each_word<true>(padded, [&](std::size_t x) { both += euler_of[flags_[x]]; });
             }
             add_euler(std::exchange(both, 0), row);
         }
