@@ -75,7 +75,7 @@ struct Volume {
     std::array<double, 3> weights;  // one over the size of a voxel
 };
 
-// A part of the volume with `reach` voxels around it; beyond the ends of the volume the voxels at the ends are repeated.
+// A part of the volume with `reach` voxels around it; beyond the ends of the volume its last voxels are repeated.
 template <class T>
 class Tile {
 public:
@@ -361,7 +361,8 @@ void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_thread
 template <class T>
 using Labels = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::uint32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-using Out = nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
+using Out =
+    nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 void bind_for(nb::module_& m) {

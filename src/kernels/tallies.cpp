@@ -204,7 +204,7 @@ void count_labels(Volumes<T> labels, std::optional<Rings> rings, std::size_t n_t
     const std::vector<std::uint8_t> ones(n_x, 1);
     over_rows(z, y, x, radial, rings, n_threads, [&](std::size_t thread, std::size_t row, const Profiles& to) {
         if (n_labels <= few) counters[thread].count(row, to);
-        else adders[thread].add(labels.data(), n_z, n_y, n_x, row, to, [&](std::size_t, std::size_t) { return ones.data(); });
+        else adders[thread].add(labels.data(), n_z, n_y, n_x, row, to, [&](auto, auto) { return ones.data(); });
     });
 }
 
