@@ -75,7 +75,7 @@ struct Volume {
     std::array<double, 3> weights;  // one over the size of a voxel
 };
 
-// A part of the volume with `reach` voxels around it; beyond the ends of the volume the voxels at the ends are repeated.
+// A part of the volume with `reach` voxels around it; beyond the ends of the volume its last voxels are repeated.
 template <class T>
 class Tile {
 public:
@@ -142,7 +142,8 @@ private:
             return;
         }
         seen_.assign(std::size_t{1} << (8 * sizeof(T)), 0);
-        for (const T label : labels_) seen_[label] = 1;
+        std::uint8_t* seen = seen_.data();
+        for (const T label : labels_) seen[label] = 1;
         for (std::size_t label = 0; label < seen_.size(); ++label)
             if (seen_[label]) present_.push_back(label);
     }
@@ -191,25 +192,33 @@ private:
         if (begin_[a] == 0) ++first[a];
         const std::size_t n = whole_[2] - reach - first[2], padded = (n + 7) / 8 * 8;
         flags_.assign(padded, 0);
+        std::size_t n_found = 0;
         for (std::size_t z = first[0]; z < whole_[0] - reach; ++z)
             for (std::size_t y = first[1]; y < whole_[1] - reach; ++y) {
                 const std::size_t from = at(z, y, first[2]);
                 const std::uint8_t *after = states_.data() + from, *before = after - strides_[a];
                 std::uint8_t* flags = flags_.data();
                 for (std::size_t x = 0; x < n; ++x) flags[x] = (after[x] ^ before[x]) == own;
-                each_nonzero<false>(padded, [&](std::size_t x) { faces.push_back(static_cast<std::uint32_t>(from + x)); });
+                if (faces.size() < n_found + padded) faces.resize(2 * (n_found + padded));
+                std::uint32_t* found = faces.data() + n_found;
+                each_word<false>(padded, [&](std::size_t x) {  // without branches, which would be hard to foresee
+                    *found = static_cast<std::uint32_t>(from + x);
+                    found += flags[x];
+                });
+                n_found = static_cast<std::size_t>(found - faces.data());
             }
+        faces.resize(n_found);
     }
 
-    // Calls found(i) for each flag that is set; with `full`, eight at a time that are all ones count as none.
-    template <bool full, class Found>
-    void each_nonzero(std::size_t n, Found&& found) const {
+    // Calls seen(i) for all flags but where eight are zero; with `full`, also but where all bits of eight are set.
+    template <bool full, class Seen>
+    void each_word(std::size_t n, Seen&& seen) const {
+        const std::uint8_t* flags = flags_.data();
         for (std::size_t i = 0; i < n; i += 8) {
             std::uint64_t word;
-            std::memcpy(&word, flags_.data() + i, 8);
+            std::memcpy(&word, flags + i, 8);
             if (word == 0 || (full && word == ~std::uint64_t{0})) continue;
-            for (std::size_t j = i; j < i + 8; ++j)
-                if (flags_[j]) found(j);
+            for (std::size_t j = i; j < i + 8; ++j) seen(j);
         }
     }
 
@@ -274,8 +283,10 @@ private:
     void count_windows(std::int64_t* row) {
         clear_ends(states_);
         sums_.resize(size());
-        for (std::size_t i = 1, n = size(); i < n; ++i)
-            sums_[i] = static_cast<std::uint8_t>((states_[i - 1] & 1) + 2 * (states_[i] & 1));
+        const std::uint8_t* states = states_.data();
+        std::uint8_t* pairs = sums_.data();
+        for (std::size_t i = 1, n_voxels = size(); i < n_voxels; ++i)
+            pairs[i] = static_cast<std::uint8_t>((states[i - 1] & 1) + 2 * (states[i] & 1));
         const std::size_t n = windows_[2], padded = (n + 7) / 8 * 8;
         flags_.assign(padded, 0);
         std::int64_t both = 0;
@@ -286,7 +297,7 @@ private:
                 std::uint8_t* codes = flags_.data();
                 for (std::size_t x = 0; x < n; ++x)
                     codes[x] = static_cast<std::uint8_t>(first[x] + 4 * second[x] + 16 * third[x] + 64 * last[x]);
-                each_nonzero<true>(padded, [&](std::size_t x) { both += euler_of[flags_[x]]; });
+                each_word<true>(padded, [&](std::size_t x) { both += euler_of[codes[x]]; });
             }
             add_euler(std::exchange(both, 0), row);
         }
@@ -350,7 +361,8 @@ void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_thread
 template <class T>
 using Labels = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::uint32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-using Out = nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
+using Out =
+    nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 void bind_for(nb::module_& m) {

@@ -4,10 +4,9 @@
 #include <nanobind/stl/optional.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "measures.hpp"
@@ -88,24 +87,84 @@ private:
     std::vector<std::uint8_t> columns_;
 };
 
-// Adds amount(i) of each voxel to the profiles of its label, in rows of one y.
-template <class T, class Amount>
-void add_voxels(const T* labels, std::size_t n_z, std::size_t n_y, std::size_t n_x, std::size_t y, const Profiles& to,
-                Amount&& amount) {
-    const std::int32_t* rings = to.rings ? to.rings + y * n_x : nullptr;
-    for (std::size_t z = 0; z < n_z; ++z) {
-        const std::size_t from = (z * n_y + y) * n_x;
+// Adds the amount of each voxel to the profiles of its label, in rows of one y.
+class Adder {
+public:
+    // amounts_of(from, n) returns n amounts, from a voxel on.
+    template <class T, class AmountsOf>
+    void add(const T* labels, std::size_t n_z, std::size_t n_y, std::size_t n_x, std::size_t y, const Profiles& to,
+             AmountsOf&& amounts_of) {
+        const std::size_t n = to.n_labels;
+        columns_.assign(n_x * n, 0);
+        row_.assign(2 * n, 0);
+        for (std::size_t z = 0; z < n_z; ++z) {
+            const std::size_t from = (z * n_y + y) * n_x;
+            add_row(labels + from, amounts_of(from, n_x), n_x, n);
+            for (std::size_t label = 0; label < n; ++label) {
+                const std::int64_t sum = row_[label] + row_[n + label];
+                to.z[z * n + label] += sum;
+                to.y[y * n + label] += sum;
+            }
+            std::fill(row_.begin(), row_.end(), std::int64_t{0});
+        }
+        const std::int32_t* rings = to.rings ? to.rings + y * n_x : nullptr;
         for (std::size_t x = 0; x < n_x; ++x) {
-            const std::size_t label = labels[from + x];
-            if (label >= to.n_labels) continue;
-            const std::int64_t value = amount(from + x);
-            to.z[z * to.n_labels + label] += value;
-            to.y[y * to.n_labels + label] += value;
-            to.x[x * to.n_labels + label] += value;
-            if (rings && rings[x] >= 0) to.radial[rings[x] * to.n_labels + label] += value;
+            const std::int64_t* column = columns_.data() + x * n;
+            for (std::size_t label = 0; label < n; ++label) to.x[x * n + label] += column[label];
+            if (!rings || rings[x] < 0) continue;
+            for (std::size_t label = 0; label < n; ++label) to.radial[rings[x] * n + label] += column[label];
         }
     }
-}
+
+private:
+    // Neighbors add to two sums in turns: neither waits for the other.
+    template <class T, class A>
+    void add_row(const T* labels, const A* amounts, std::size_t n_x, std::size_t n) {
+        std::int64_t *column = columns_.data(), *row = row_.data(), *next = row + n;
+        for (std::size_t x = 0; x < n_x; ++x, column += n) {
+            std::swap(row, next);
+            const std::size_t label = labels[x];
+            if (label >= n) continue;
+            row[label] += amounts[x];
+            column[label] += amounts[x];
+        }
+    }
+
+    std::vector<std::int64_t> columns_, row_;
+};
+
+// Gray values as whole numbers: those of few bits as they are.
+template <class G>
+class Whole {
+public:
+    Whole(const G* gray, double low, double scale) : gray_(gray), low_(low), scale_(scale) {}
+
+    const auto* operator()(std::size_t from, std::size_t n) {
+        if constexpr (sizeof(G) <= 2) {
+            return gray_ + from;
+        } else {
+            // Beyond `most` an integer could not hold the sums; NaN counts as nothing. Adding and taking away a number
+            // that leaves no bits for a fraction rounds to the nearest, halves to even.
+            constexpr double most = 1 << 30, large = 6755399441055744.0;
+            wholes_.resize(n);
+            std::int32_t* out = wholes_.data();
+            const double low = low_, scale = scale_;
+            for (std::size_t i = 0; i < n; ++i) {
+                const double value = (static_cast<double>(gray_[from + i]) - low) * scale;
+                const double number = value == value ? value : 0.0;
+                const double above = number < -most ? -most : number;
+                const double clipped = above > most ? most : above;
+                out[i] = static_cast<std::int32_t>((clipped + large) - large);
+            }
+            return static_cast<const std::int32_t*>(out);
+        }
+    }
+
+private:
+    const G* gray_;
+    double low_, scale_;
+    std::vector<std::int32_t> wholes_;
+};
 
 // Calls work(thread, y, profiles) for each y; profiles along y belong to all, the others to a thread until the end.
 template <class Work>
@@ -141,9 +200,11 @@ void count_labels(Volumes<T> labels, std::optional<Rings> rings, std::size_t n_t
     nb::gil_scoped_release release;
     std::vector<ColumnCounter<T>> counters(std::max<std::size_t>(1, n_threads),
                                            ColumnCounter<T>(labels.data(), n_z, n_y, n_x));
+    std::vector<Adder> adders(counters.size());
+    const std::vector<std::uint8_t> ones(n_x, 1);
     over_rows(z, y, x, radial, rings, n_threads, [&](std::size_t thread, std::size_t row, const Profiles& to) {
         if (n_labels <= few) counters[thread].count(row, to);
-        else add_voxels(labels.data(), n_z, n_y, n_x, row, to, [](std::size_t) { return std::int64_t{1}; });
+        else adders[thread].add(labels.data(), n_z, n_y, n_x, row, to, [&](auto, auto) { return ones.data(); });
     });
 }
 
@@ -152,16 +213,10 @@ void sum_grays(Volumes<T> labels, Volumes<G> gray, double low, double scale, std
                std::size_t n_threads, Sums z, Sums y, Sums x, Sums radial) {
     const std::size_t n_z = labels.shape(0), n_y = labels.shape(1), n_x = labels.shape(2);
     nb::gil_scoped_release release;
-    over_rows(z, y, x, radial, rings, n_threads, [&](std::size_t, std::size_t row, const Profiles& to) {
-        add_voxels(labels.data(), n_z, n_y, n_x, row, to, [&](std::size_t i) {
-            if constexpr (sizeof(G) <= 2) return static_cast<std::int64_t>(gray.data()[i]);
-            else {
-                // Beyond this an integer could not hold the sums; NaN counts as nothing.
-                constexpr double most = 1 << 30;
-                const double q = std::nearbyint((static_cast<double>(gray.data()[i]) - low) * scale);
-                return q == q ? static_cast<std::int64_t>(std::clamp(q, -most, most)) : std::int64_t{0};
-            }
-        });
+    std::vector<Adder> adders(std::max<std::size_t>(1, n_threads));
+    std::vector<Whole<G>> wholes(adders.size(), Whole<G>(gray.data(), low, scale));
+    over_rows(z, y, x, radial, rings, n_threads, [&](std::size_t thread, std::size_t row, const Profiles& to) {
+        adders[thread].add(labels.data(), n_z, n_y, n_x, row, to, wholes[thread]);
     });
 }
 
