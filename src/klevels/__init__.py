@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from klevels.copying import write
     from klevels.core.agreement import Agreement
     from klevels.core.denoise import Filter
+    from klevels.core.mesh import Mesh
     from klevels.counting import histogram
     from klevels.denoising import denoise, estimate_noise
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
+    from klevels.meshing import mesh
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
@@ -66,6 +68,7 @@ __all__ = [
     "KSweep",
     "KlevelsError",
     "Levels",
+    "Mesh",
     "MissingDependencyError",
     "NoValleyError",
     "OutputExistsError",
@@ -91,6 +94,7 @@ __all__ = [
     "fit_palette",
     "fit_path",
     "histogram",
+    "mesh",
     "posterize",
     "read",
     "samples",
@@ -107,6 +111,7 @@ _HOMES = {
     "Confidence": "assessing",
     "Filter": "core.denoise",
     "KMeans": "estimators",
+    "Mesh": "core.mesh",
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
@@ -117,6 +122,7 @@ _HOMES = {
     "denoise": "denoising",
     "estimate_noise": "denoising",
     "histogram": "counting",
+    "mesh": "meshing",
     "posterize": "pipeline",
     "read": "io",
     "segment": "pipeline",

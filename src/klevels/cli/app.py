@@ -42,6 +42,7 @@ from klevels.cli.options import (
 )
 from klevels.core.denoise import METHODS
 from klevels.core.dither import Dither
+from klevels.core.mesh_files import MESH_SUFFIXES
 from klevels.core.spaces import Space
 from klevels.version import __version__
 
@@ -472,6 +473,38 @@ def compare(
     comparisons.compare(
         labels, truth, match=match, mask=mask, ignore=ignore, json=json, threads=threads, running=running
     )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels mesh labels.tif --phase 2 -o bone.stl",
+        "klevels mesh labels.tif --phase 2 -o bone.glb --smooth 20 --faces 50000",
+    )
+)
+def mesh(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: a volume of whole numbers.")],
+    /,
+    *,
+    phase: Annotated[int, Parameter(name="--phase", converter=whole_number, help="The label of the phase.")],
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help=f"The surface ({', '.join(MESH_SUFFIXES)}).")],
+    smooth: Annotated[
+        int,
+        Parameter(name="--smooth", converter=whole_number, help="How many times steps between voxels are smoothed."),
+    ] = 0,
+    faces: Annotated[
+        int | None, Parameter(name="--faces", converter=whole_number, help="The greatest number of triangles.")
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the surface of a phase as triangles: closed, in the unit of the voxel size, x, y and z in this order.
+
+    20 times smooth what looks like stairs, and change the volume of what is thicker than some voxels by little; area
+    and volume are printed.
+    """
+    from klevels.cli import surfaces
+
+    surfaces.mesh(labels, output, phase=phase, smooth=smooth, n_faces=faces, json=json, overwrite=overwrite)
 
 
 @app.command(
