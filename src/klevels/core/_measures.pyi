@@ -5,3 +5,5 @@ from typing import Any
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+def decimate(vertices: Array, faces: Array, n_faces: int) -> tuple[int, int]: ...

@@ -72,8 +72,8 @@ def surface(
     of a sphere with a radius of 25 voxels changes by less than 0.01 %, and its area comes within 2 % of the truth. What
     is thinner than 3 voxels loses volume.
 
-    `n_faces` merges vertices where that moves the surface least [4]_. Where this would leave a hole, only vertices are
-    removed whose removal leaves none.
+    `n_faces` merges the ends of edges where that moves the surface least [4]_, and only where the surface stays closed:
+    no part of it vanishes, and no hole through it.
 
     References
     ----------

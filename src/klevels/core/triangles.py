@@ -1,4 +1,4 @@
-"""What VTK does with triangles: contours, smoothing, decimation."""
+"""Triangles as VTK makes them: contours and smoothing; and fewer of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.core.mesh import Mesh
+from klevels.core import _measures
 from klevels.errors import DataError, MissingDependencyError
 
 PASS_BAND = 0.1
@@ -83,7 +83,7 @@ def smoothed(polygons: Any, n_iterations: int) -> Any:
 def decimated(
     vertices: NDArray[np.float32], faces: NDArray[np.int32], n_faces: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return at most so many triangles: the best ones if they are closed, else those of a way that opens nothing.
+    """Return at most so many triangles of much the same surface.
 
     Parameters
     ----------
@@ -97,36 +97,21 @@ def decimated(
     Returns
     -------
     vertices, faces : ndarray
-        Of a closed surface.
+        Of a closed surface with as many parts and holes.
 
     Raises
     ------
     DataError
         If so few cannot close it.
     """
-    from vtkmodules.vtkFiltersCore import vtkDecimatePro, vtkQuadricDecimation
-
-    polygons = _polygons(vertices, faces)
-    share = 1 - n_faces / len(faces)
-    quadric = vtkQuadricDecimation()
-    quadric.VolumePreservationOn()
-    careful = vtkDecimatePro()
-    careful.PreserveTopologyOn()
-    careful.SplittingOff()
-    careful.BoundaryVertexDeletionOff()
-    fewest = len(faces)
-    for decimation in (quadric, careful):
-        decimation.SetInputData(polygons)
-        decimation.SetTargetReduction(share)
-        decimation.Update()
-        found = arrays(decimation.GetOutput())
-        if Mesh(*found).is_watertight:
-            if len(found[1]) <= n_faces:
-                return found
-            fewest = min(fewest, len(found[1]))
-    raise DataError(
-        f"{n_faces} triangles cannot close the surface; allow about {fewest} (n_faces, --faces), or smooth it first"
-    )
+    places, corners = vertices.astype(np.float64), faces.copy()
+    n_vertices, n_left = _measures.decimate(places, corners, n_faces)
+    if n_left > n_faces:
+        raise DataError(
+            f"{n_faces} triangles cannot close the surface with all its parts and holes; allow {n_left} or more "
+            f"(n_faces, --faces), or smooth the labels first"
+        )
+    return places[:n_vertices].astype(np.float32), corners[:n_left].copy()
 
 
 def arrays(polygons: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -149,22 +134,3 @@ def arrays(polygons: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     points = vtk_to_numpy(polygons.GetPoints().GetData())
     cells = vtk_to_numpy(polygons.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     return points.astype(np.float32), cells.astype(np.int32)
-
-
-def _polygons(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
-    from vtkmodules.vtkCommonCore import vtkPoints
-    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-
-    points, cells, polygons = vtkPoints(), vtkCellArray(), vtkPolyData()
-    points.SetData(numpy_to_vtk(vertices))
-    cells.SetData(3, numpy_to_vtk(faces.reshape(-1), array_type=_int32()))
-    polygons.SetPoints(points)
-    polygons.SetPolys(cells)
-    return polygons
-
-
-def _int32() -> int:
-    from vtkmodules.vtkCommonCore import vtkTypeInt32Array
-
-    return int(vtkTypeInt32Array().GetDataType())
