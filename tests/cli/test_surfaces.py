@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image as Pictures
 
 import klevels
 from commands import Run, check_refused, files
@@ -64,3 +65,30 @@ def test_mesh_refuses_in_one_line(run: Run, labels: Path) -> None:
     assert run("mesh", labels, "--phase", 2, "-o", output).code == 0
     check_refused(run("mesh", labels, "--phase", 2, "-o", output), 73, "exists already")
     assert run("mesh", labels, "--phase", 2, "-o", output, "--overwrite").code == 0
+
+
+def test_render_draws_phases_together_each_alone_and_turning(run: Run, labels: Path) -> None:
+    output, movie = labels.with_name("out.png"), labels.with_name("out.gif")
+    outcome = run("render", labels, "-o", output, "--phases", "1,2", "--opacity", "0.3,1", "--turntable", movie)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.split() == [str(output), str(movie)]
+    with Pictures.open(output) as picture, Pictures.open(movie) as frames:
+        assert (picture.format, picture.size) == ("PNG", (1000, 800))
+        assert (frames.format, frames.n_frames) == ("GIF", 36)
+    alone = labels.with_name("alone.png")
+    told = run("render", labels, "-o", alone, "--each", "--json").json
+    assert told == {"outputs": [str(labels.with_name(f"alone-{phase}.png")) for phase in (1, 2)]}
+    assert not alone.exists()
+
+
+def test_render_refuses_in_one_line(run: Run, labels: Path) -> None:
+    output = labels.with_name("out.png")
+    np.save(labels.with_name("gray.npy"), np.random.default_rng(0).random((9, 9, 9)))
+    before = files(labels.parent)
+    check_refused(run("render", labels.with_name("gray.npy"), "-o", output), 65, "segment it first")
+    check_refused(run("render", labels, "-o", output, "--phases", 5), 65, "no voxel is of phase 5; there are 0, 1, 2")
+    check_refused(run("render", labels, "-o", output, "--phases", "a"), 2, "--phases is 'a'; give numbers")
+    check_refused(run("render", labels, "-o", output, "--opacity", "3"), 2, "opacity is 3")
+    check_refused(run("render", labels, "-o", output, "--opacity", "1,1", "--each"), 2, "leave it out with --each")
+    check_refused(run("render", labels, "-o", labels.with_name("out.jpg")), 2, "the suffix is '.jpg'")
+    assert files(labels.parent) == before

@@ -509,6 +509,49 @@ def mesh(
 
 @app.command(
     help_epilogue=examples(
+        "klevels render labels.tif -o bone.png --phases 3",
+        "klevels render labels.tif -o both.png --phases 2,3 --opacity 0.3,1 --turntable both.gif",
+        "klevels render labels.tif -o phase.png --each",
+    )
+)
+def render(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The picture (.png).")],
+    phases: Annotated[
+        str | None, Parameter(name="--phases", help="Which to draw, such as 2,3; all but 0 by default.")
+    ] = None,
+    opacity: Annotated[str, Parameter(name="--opacity", help="From 0 to 1: of all, or of each, such as 0.3,1.")] = "1",
+    each: Annotated[
+        bool, Parameter(name="--each", negative=(), help="One picture a phase: OUT-2.png for phase 2.")
+    ] = False,
+    turntable: Annotated[
+        Path | None, Parameter(name="--turntable", help="Draw the volume turning, too (.gif).")
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw phases of a volume in three dimensions, with a scale bar; of a slice, in color among gray ones.
+
+    No screen is needed. Volumes are thinned to at most 256 voxels along an axis.
+    """
+    from klevels.cli import surfaces
+
+    surfaces.render(
+        labels,
+        output,
+        phases=phases,
+        opacity=opacity,
+        each=each,
+        turntable=turntable,
+        json=json,
+        overwrite=overwrite,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
         "klevels study scan.tif -k 3 -o study",
         "klevels study scan.tif -k 4 --truth by-hand.tif --methods nlm median:2 -o study",
     )
