@@ -76,7 +76,7 @@ def test_counts_gray_values_and_components_are_those_of_numpy_and_scipy(connecti
     found = measure(Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm"), GRAY, mask=MASK, connectivity=connectivity)
     table = found.phases
     for i, phase in enumerate(table["phase"].tolist()):
-        inside = (LABELS == phase) & MASK
+        inside = (phase == LABELS) & MASK
         values = GRAY[inside].astype(np.float64)
         joined, n = ndimage.label(inside, ndimage.generate_binary_structure(3, rank))
         sizes = np.bincount(joined.ravel())[1:]
@@ -101,8 +101,8 @@ def test_profiles_are_those_of_numpy() -> None:
     for axis, (name, step) in enumerate(zip("zyx", (0.5, 2.0, 3.0), strict=True)):
         profile = found.profiles[name]
         others = tuple(other for other in range(3) if other != axis)
-        counts = np.stack([((LABELS == p) & MASK).sum(axis=others) for p in range(3)], axis=1)
-        sums = np.stack([np.where((LABELS == p) & MASK, GRAY, 0).sum(axis=others) for p in range(3)], axis=1)
+        counts = np.stack([((p == LABELS) & MASK).sum(axis=others) for p in range(3)], axis=1)
+        sums = np.stack([np.where((p == LABELS) & MASK, GRAY, 0).sum(axis=others) for p in range(3)], axis=1)
         np.testing.assert_array_equal(profile["n_voxels"].reshape(-1, 3), counts)
         np.testing.assert_allclose(profile["mean"].reshape(-1, 3), sums / counts)
         np.testing.assert_allclose(profile["position"][::3], np.arange(SHAPE[axis]) * step)
@@ -125,7 +125,8 @@ def test_a_smoothed_segmentation_is_measured_voxel_by_voxel() -> None:
 def test_phases_that_do_not_occur_have_a_row_in_a_segmentation_and_none_in_plain_labels() -> None:
     fitted = klevels.segment(np.arange(200, dtype=np.uint8).reshape(10, 20), 3)
     empty = klevels.segment(
-        np.zeros((4, 5), np.uint8), recipe=klevels.Recipe(k=3, model=fitted.model)  # type: ignore[arg-type]
+        np.zeros((4, 5), np.uint8),
+        recipe=klevels.Recipe(k=3, model=fitted.model),  # type: ignore[arg-type]
     )
     table = measure(empty).phases
     assert table["n_voxels"].tolist() == [20, 0, 0]

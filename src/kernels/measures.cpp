@@ -5,4 +5,5 @@ NB_MODULE(_measures, m) {
     klevels::bind_tallies(m);
     klevels::bind_faces(m);
     klevels::bind_regions(m);
+    klevels::bind_decimate(m);
 }

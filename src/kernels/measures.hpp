@@ -10,5 +10,7 @@ void bind_tallies(nanobind::module_& m);
 void bind_faces(nanobind::module_& m);
 // regions.cpp: voxels of one label that hang together
 void bind_regions(nanobind::module_& m);
+// decimate.cpp: surfaces of fewer triangles
+void bind_decimate(nanobind::module_& m);
 
 }  // namespace klevels

@@ -45,12 +45,14 @@ if TYPE_CHECKING:
     from klevels.core.calibration import Calibration
     from klevels.core.denoise import Filter
     from klevels.core.measures import Measures
+    from klevels.core.mesh import Mesh
     from klevels.core.table import Table
     from klevels.counting import histogram
     from klevels.denoising import denoise, estimate_noise
     from klevels.estimators import KMeans, threshold_kmeans
     from klevels.io import read
     from klevels.measuring import measure
+    from klevels.meshing import mesh
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
@@ -74,6 +76,7 @@ __all__ = [
     "KlevelsError",
     "Levels",
     "Measures",
+    "Mesh",
     "MissingDependencyError",
     "NoValleyError",
     "OutputExistsError",
@@ -102,6 +105,7 @@ __all__ = [
     "fit_path",
     "histogram",
     "measure",
+    "mesh",
     "posterize",
     "read",
     "samples",
@@ -121,6 +125,7 @@ _HOMES = {
     "Filter": "core.denoise",
     "KMeans": "estimators",
     "Measures": "core.measures",
+    "Mesh": "core.mesh",
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
@@ -134,6 +139,7 @@ _HOMES = {
     "estimate_noise": "denoising",
     "histogram": "counting",
     "measure": "measuring",
+    "mesh": "meshing",
     "posterize": "pipeline",
     "read": "io",
     "segment": "pipeline",

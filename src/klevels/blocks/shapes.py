@@ -287,7 +287,10 @@ def _overlapping(arrays: Sequence[Any], halo: Sequence[int] | None) -> Sequence[
         if a is None
         else overlap(
             a,
-            {axis: reach if len(along) > 1 else 0 for axis, (reach, along) in enumerate(zip(halo, a.chunks, strict=True))},
+            {
+                axis: reach if len(along) > 1 else 0
+                for axis, (reach, along) in enumerate(zip(halo, a.chunks, strict=True))
+            },
             "none",
             allow_rechunk=False,
         )

@@ -42,6 +42,7 @@ from klevels.cli.options import (
 )
 from klevels.core.denoise import METHODS
 from klevels.core.dither import Dither
+from klevels.core.mesh_files import MESH_SUFFIXES
 from klevels.core.spaces import Space
 from klevels.version import __version__
 
@@ -549,7 +550,9 @@ def measure(
     output: Annotated[
         Path | None, Parameter(name=["-o", "--output"], help="Write the table (.csv, .json or .parquet).")
     ] = None,
-    gray: Annotated[Path | None, Parameter(name="--gray", help="The image that was segmented, for gray values.")] = None,
+    gray: Annotated[
+        Path | None, Parameter(name="--gray", help="The image that was segmented, for gray values.")
+    ] = None,
     mask: Mask = None,
     ignore: Annotated[
         int | None, Parameter(name="--ignore", converter=whole_number, help="The label of voxels that do not count.")
@@ -564,7 +567,9 @@ def measure(
     ] = None,
     calibrate: Annotated[
         str | None,
-        Parameter(name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."),
+        Parameter(
+            name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."
+        ),
     ] = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -590,6 +595,81 @@ def measure(
         overwrite=overwrite,
         threads=threads,
         running=running,
+    )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels mesh labels.tif --phase 2 -o bone.stl",
+        "klevels mesh labels.tif --phase 2 -o bone.glb --smooth 20 --faces 50000",
+    )
+)
+def mesh(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: a volume of whole numbers.")],
+    /,
+    *,
+    phase: Annotated[int, Parameter(name="--phase", converter=whole_number, help="The label of the phase.")],
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help=f"The surface ({', '.join(MESH_SUFFIXES)}).")],
+    smooth: Annotated[
+        int,
+        Parameter(name="--smooth", converter=whole_number, help="How many times steps between voxels are smoothed."),
+    ] = 0,
+    faces: Annotated[
+        int | None, Parameter(name="--faces", converter=whole_number, help="The greatest number of triangles.")
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the surface of a phase as triangles: closed, in the unit of the voxel size, x, y and z in this order.
+
+    20 times smooth what looks like stairs, and change the volume of what is thicker than some voxels by little; area
+    and volume are printed.
+    """
+    from klevels.cli import surfaces
+
+    surfaces.mesh(labels, output, phase=phase, smooth=smooth, n_faces=faces, json=json, overwrite=overwrite)
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels render labels.tif -o bone.png --phases 3",
+        "klevels render labels.tif -o both.png --phases 2,3 --opacity 0.3,1 --turntable both.gif",
+        "klevels render labels.tif -o phase.png --each",
+    )
+)
+def render(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The picture (.png).")],
+    phases: Annotated[
+        str | None, Parameter(name="--phases", help="Which to draw, such as 2,3; all but 0 by default.")
+    ] = None,
+    opacity: Annotated[str, Parameter(name="--opacity", help="From 0 to 1: of all, or of each, such as 0.3,1.")] = "1",
+    each: Annotated[
+        bool, Parameter(name="--each", negative=(), help="One picture a phase: OUT-2.png for phase 2.")
+    ] = False,
+    turntable: Annotated[
+        Path | None, Parameter(name="--turntable", help="Draw the volume turning, too (.gif).")
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw phases of a volume in three dimensions, with a scale bar; of a slice, in color among gray ones.
+
+    No screen is needed. Volumes are thinned to at most 256 voxels along an axis.
+    """
+    from klevels.cli import surfaces
+
+    surfaces.render(
+        labels,
+        output,
+        phases=phases,
+        opacity=opacity,
+        each=each,
+        turntable=turntable,
+        json=json,
+        overwrite=overwrite,
     )
 
 

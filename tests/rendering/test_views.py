@@ -1,0 +1,188 @@
+"""Pictures show the phases that were asked for, where they are, in their colors, and as long as the bar says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from klevels.core.phase_colors import phase_colors
+from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
+from klevels.image import Image
+from klevels.rendering import each, render, turntable
+from klevels.rendering import scene as scenes
+from klevels.rendering.notes import round_length
+
+SIZE = (400, 320)
+LABELS = np.zeros((20, 30, 40), np.uint8)
+LABELS[4:16, 8:22, 4:12] = 1
+LABELS[4:16, 8:22, 28:36] = 2
+COLORS = phase_colors(3, noise=False).astype(int)
+FRONT = (0.0, 0.0)
+
+
+def _places(picture: NDArray[np.uint8], color: NDArray[Any]) -> NDArray[np.intp]:
+    """Return where a picture has the hue of a color, but for the legend: shades of it, on white."""
+    seen = picture.astype(float)
+    seen[:60, :100] = 255
+    direction = color / np.linalg.norm(color)
+    along = seen @ direction
+    apart = np.linalg.norm(seen - along[..., None] * direction, axis=2)
+    return np.argwhere((apart < 0.08 * along) & (along > 60))
+
+
+def _bar(picture: NDArray[np.uint8]) -> int:
+    """Return how many pixels long the scale bar is."""
+    return int((picture[-SIZE[1] // 45 - 4 :] < 60).all(axis=2).sum(axis=1).max())
+
+
+@pytest.mark.parametrize("opacity", [1.0, [1.0, 1.0]])
+def test_phases_are_where_they_are(opacity: Any) -> None:
+    picture = render(LABELS, size=SIZE, turn=FRONT, opacity=opacity)
+    assert picture.shape == (320, 400, 3)
+    assert picture.dtype == np.uint8
+    one, two = (_places(picture, COLORS[phase])[:, 1].mean() for phase in (1, 2))
+    assert one < 200 < two  # x points to the right
+
+
+def test_phases_are_drawn_without_the_others() -> None:
+    alone = render(LABELS, phases=[2], size=SIZE)
+    assert len(_places(alone, COLORS[2])) > 500
+    assert len(_places(alone, COLORS[1])) == 0
+    pictures = dict(each(LABELS, size=SIZE))
+    assert sorted(pictures) == [1, 2]
+    np.testing.assert_array_equal(pictures[2], alone)
+
+
+def test_z_points_up() -> None:
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[14:18, 4:16, 4:16] = 1
+    picture = render(labels, phases=[1], size=SIZE, turn=FRONT)
+    assert _places(picture, phase_colors(2, noise=False)[1])[:, 0].mean() < 150
+
+
+def test_opacity_lets_others_shine_through() -> None:
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[3:17, 3:17, 3:17] = 1
+    labels[7:13, 7:13, 7:13] = 2
+    closed, open_ = (render(labels, size=SIZE, opacity=[one, 1], turn=FRONT)[160, 200].astype(int) for one in (1, 0.2))
+    assert np.abs(closed - open_).max() > 30
+
+
+@pytest.mark.parametrize("spacing", [None, (0.5, 0.25, 0.25), (3.0, 1.0, 0.7)])
+def test_the_bar_is_as_long_as_it_says(spacing: Any) -> None:
+    image = Image(LABELS, "zyx", spacing, None if spacing is None else "mm")
+    step = 1.0 if spacing is None else spacing[2]
+    picture = render(image, phases=[1], size=SIZE, turn=FRONT)
+    columns = _places(picture, COLORS[1])[:, 1]
+    pixels_per_unit = (columns.max() - columns.min() + 1) / (8 * step)
+    length = round_length(0.25 * SIZE[0] / pixels_per_unit)
+    assert _bar(picture) == pytest.approx(length * pixels_per_unit, rel=0.06)
+
+
+@given(st.floats(1e-12, 1e12))
+def test_lengths_are_round(most: float) -> None:
+    length = round_length(most)
+    assert most / 2.5 <= length * (1 + 1e-12)
+    assert length <= most
+    assert f"{length:e}"[0] in "125"
+
+
+def test_large_volumes_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = render(LABELS, size=SIZE, turn=FRONT)
+    monkeypatch.setattr("klevels.rendering.views.LONGEST_SIDE", 15)
+    thin = render(LABELS, size=SIZE, turn=FRONT)
+    one, other = (_places(picture, COLORS[2]).mean(axis=0) for picture in (whole, thin))
+    np.testing.assert_allclose(one, other, atol=8)
+
+
+def test_voxels_that_were_left_out_are_not_drawn() -> None:
+    marked = LABELS.copy()
+    marked[:2] = 255
+    np.testing.assert_array_equal(render(marked, size=SIZE), render(LABELS, size=SIZE))
+
+
+def test_slices_have_other_phases_in_gray() -> None:
+    labels = LABELS[10]
+    picture = render(Image(labels, "yx", (0.5, 0.25), "mm"), phases=[2], size=SIZE)
+    assert (picture == COLORS[2]).all(axis=2).sum() > 500
+    assert not (picture == COLORS[1]).all(axis=2).any()
+    assert (picture == 224).all(axis=2).sum() > 10_000
+    assert [phase for phase, _ in each(labels, size=SIZE)] == [1, 2]
+
+
+def test_a_turntable_turns_once_at_one_scale() -> None:
+    frames = list(turntable(LABELS, size=SIZE, n_frames=4))
+    assert len(frames) == 4
+    assert len({_bar(frame) for frame in frames}) == 1
+    left = [_places(frame, COLORS[1])[:, 1].mean() for frame in frames]
+    assert left[0] < 200 < left[2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "error", "says"),
+    [
+        (np.random.default_rng(0).random((8, 8, 8)), {}, DataError, "segment it first"),
+        (np.arange(1000).reshape(10, 10, 10), {}, DataError, "segment it first"),
+        (np.full((8, 8, 8), np.nan), {}, DataError, "segment it first"),
+        (LABELS.astype(int) - 1, {}, DataError, "hold -1 to 1; give whole numbers from 0"),
+        (LABELS.astype(complex), {}, DataTypeError, "holds no labels"),
+        (LABELS, {"phases": [7]}, DataError, "no voxel is of phase 7; there are 0, 1, 2"),
+        (LABELS, {"opacity": 2}, ParameterError, "opacity is 2; give one number from 0 to 1"),
+        (LABELS, {"opacity": [1, 1, 1]}, ParameterError, "one for each of"),
+        (LABELS, {"size": (0, 100)}, ParameterError, "size is"),
+        (np.zeros((0, 4, 4), int), {}, DataError, "no voxels"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    labels: NDArray[Any], options: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        render(labels, **options)
+
+
+def test_slices_do_not_turn() -> None:
+    with pytest.raises(DataError, match="only a volume"):
+        next(turntable(LABELS[0] + 1))
+    with pytest.raises(ParameterError, match="n_frames is 0"):
+        next(turntable(LABELS, n_frames=0))
+
+
+def test_without_a_library_that_draws_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes.sys, "platform", "linux")
+    monkeypatch.setattr(scenes, "_library", lambda _: None)
+    with pytest.raises(MissingDependencyError, match="apt-get install libegl1 libgl1-mesa-dri, or libosmesa6"):
+        render(LABELS, size=SIZE)
+
+
+def test_egl_that_has_nothing_to_draw_with_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Empty:
+        class eglGetProcAddress:
+            def __new__(cls, _: bytes) -> Any:
+                return None
+
+    monkeypatch.setattr(scenes.sys, "platform", "linux")
+    monkeypatch.setattr(scenes, "_library", lambda name: Empty() if "EGL" in name else None)
+    with pytest.raises(MissingDependencyError):
+        render(LABELS, size=SIZE)
+
+
+def test_without_vtk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vtkmodules.vtkRenderingOpenGL2", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "klevels\[render\]"'):
+        render(LABELS, size=SIZE)
+
+
+def test_nothing_is_said_without_a_screen() -> None:
+    script = (
+        "import numpy as np; from klevels.rendering import render; "
+        "a = np.zeros((9, 9, 9), int); a[2:6] = 1; print(render(a, size=(99, 80)).min() < 99)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PATH": ""})
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
