@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
+    from klevels.reporting import Report, report
     from klevels.studying import Study, study
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "PosterRecipe",
     "ReadError",
     "Recipe",
+    "Report",
     "SchedulerError",
     "Segmentation",
     "Study",
@@ -101,6 +103,7 @@ __all__ = [
     "measure",
     "posterize",
     "read",
+    "report",
     "samples",
     "segment",
     "split_noise",
@@ -120,6 +123,7 @@ _HOMES = {
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
+    "Report": "reporting",
     "Segmentation": "recipe",
     "Study": "studying",
     "Table": "core.table",
@@ -131,6 +135,7 @@ _HOMES = {
     "measure": "measuring",
     "posterize": "pipeline",
     "read": "io",
+    "report": "reporting",
     "segment": "pipeline",
     "study": "studying",
     "threshold_kmeans": "estimators",

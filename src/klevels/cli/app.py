@@ -488,7 +488,9 @@ def measure(
     output: Annotated[
         Path | None, Parameter(name=["-o", "--output"], help="Write the table (.csv, .json or .parquet).")
     ] = None,
-    gray: Annotated[Path | None, Parameter(name="--gray", help="The image that was segmented, for gray values.")] = None,
+    gray: Annotated[
+        Path | None, Parameter(name="--gray", help="The image that was segmented, for gray values.")
+    ] = None,
     mask: Mask = None,
     ignore: Annotated[
         int | None, Parameter(name="--ignore", converter=whole_number, help="The label of voxels that do not count.")
@@ -503,7 +505,9 @@ def measure(
     ] = None,
     calibrate: Annotated[
         str | None,
-        Parameter(name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."),
+        Parameter(
+            name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."
+        ),
     ] = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -530,6 +534,36 @@ def measure(
         threads=threads,
         running=running,
     )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels report labels.tif -o report.html",
+        "klevels report labels.tif --gray scan.tif -o report.html --json report.json",
+    )
+)
+def report(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The page (.html).")],
+    gray: Annotated[
+        Path | None,
+        Parameter(name="--gray", help="The image that was segmented; by default the one that the record names."),
+    ] = None,
+    json: Annotated[Path | None, Parameter(name="--json", help="Write the content as data, too (.json).")] = None,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    running: Running = RUNNING,
+) -> None:
+    """Report on labels: the scan before and after, its classes, what was measured, and how it was done.
+
+    Writes one page that needs nothing else: it can be read offline, printed and sent. What was segmented is found
+    through the record beside the labels, `<labels>.json`; if it is gone or has changed, the page says so.
+    """
+    from klevels.cli import reports
+
+    reports.report(labels, output, gray=gray, json=json, overwrite=overwrite, threads=threads, running=running)
 
 
 @app.command(
