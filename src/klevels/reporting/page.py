@@ -14,6 +14,7 @@ from klevels.reporting.rows import (
     fact_rows,
     number,
     object_table,
+    percent,
     phase_rows,
     recipe_rows,
     sweep_rows,
@@ -82,7 +83,7 @@ def _content(report: Report) -> dict[str, Any]:
         "inputs": [fact_rows(one) for one in report.inputs],
         "legend": list(zip(numbers, colors, _percents(report), strict=True))[:MOST_CLASSES],
         "classes": [] if levels is None else class_rows(levels)[:MOST_CLASSES],
-        "explained": None if report.model is None else number(100 * report.model.explained_variance),
+        "explained": None if report.model is None else percent(report.model.explained_variance),
         "sweep": [] if report.sweep is None else sweep_rows(report.sweep),
         "groups": [
             (list(zip(numbers[one], colors[one], strict=True)), [(name, unit, row[one]) for name, unit, row in rows])
@@ -118,4 +119,4 @@ def _sections(report: Report, drawn: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _percents(report: Report) -> list[str]:
-    return [f"{number(100 * share)} %" for share in report.measures.phases["fraction"].tolist()]
+    return [f"{percent(share)} %" for share in report.measures.phases["fraction"].tolist()]

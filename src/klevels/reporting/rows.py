@@ -11,6 +11,7 @@ import numpy as np
 from klevels.core.intervals import Intervals
 from klevels.core.levels import Levels
 from klevels.core.measures import Measures
+from klevels.core.selection import KSweep
 from klevels.core.table import Table
 from klevels.recipe import Recipe
 
@@ -78,8 +79,7 @@ def phase_rows(measures: Measures, sure: Intervals | None) -> list[Row]:
         is_same = name == "fraction_of_whole" and not measures.n_ignored
         if name == "phase" or is_same or (values.dtype.kind == "f" and np.isnan(values).all()):
             continue
-        scale = 100 if name in SHARES else 1
-        shown = [number(value * scale if scale > 1 else value) for value in values.tolist()]
+        shown = [percent(value) if name in SHARES else number(value) for value in values.tolist()]
         found.append((NAMES.get(name, name), _unit(name, table, measures.gray_unit), shown))
         if name == "fraction" and sure is not None:
             ends = [_ends(sure, i) for i in numbers]
@@ -136,14 +136,14 @@ def class_rows(levels: Levels) -> list[tuple[str, str, str, str, str]]:
     ends = [number(value) for value in levels.thresholds.tolist()] + [NOTHING]
     noise = levels.noise_threshold is not None
     return [
-        (f"{i}{' (noise)' if noise and i == 0 else ''}", number(center), end, number(count), number(100 * share))
+        (f"{i}{' (noise)' if noise and i == 0 else ''}", number(center), end, number(count), percent(share))
         for i, (center, end, count, share) in enumerate(
             zip(levels.centers.tolist(), ends, levels.counts.tolist(), levels.fractions.tolist(), strict=True)
         )
     ]
 
 
-def sweep_rows(swept: Any) -> list[tuple[str, ...]]:
+def sweep_rows(swept: KSweep) -> list[tuple[str, ...]]:
     """Return what each number of classes explains.
 
     Parameters
@@ -156,8 +156,11 @@ def sweep_rows(swept: Any) -> list[tuple[str, ...]]:
     list of tuple of str
         k, inertia, explained variance in percent, BIC, silhouette.
     """
-    columns = (swept.k, swept.inertia, 100 * swept.explained_variance, swept.bic, swept.silhouette)
-    return [tuple(number(value) for value in row) for row in zip(*(one.tolist() for one in columns), strict=True)]
+    columns = (swept.k, swept.inertia, swept.explained_variance, swept.bic, swept.silhouette)
+    return [
+        (number(k), f"{inertia:.4g}", percent(share), number(bic), number(silhouette))
+        for k, inertia, share, bic, silhouette in zip(*(one.tolist() for one in columns), strict=True)
+    ]
 
 
 def recipe_rows(recipe: Recipe) -> list[tuple[str, str]]:
@@ -245,15 +248,38 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
+        return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
     return str(value)
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, without the sign.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+
+    Returns
+    -------
+    str
+        With two decimals, or two digits where it is small.
+
+    Examples
+    --------
+    >>> percent(0.196349), percent(0.000012), percent(0.0)
+    ('19.63', '0.0012', '0.00')
+    """
+    if not math.isfinite(share):
+        return NOTHING
+    return f"{100 * share:.2g}" if 0 < share < 0.0001 else f"{100 * share:.2f}"
 
 
 def _ends(sure: Intervals, phase: int) -> str:
     if phase >= len(sure.phases):
         return NOTHING
     one = sure.phases[phase]
-    return f"{100 * one.low:.4g} to {100 * one.high:.4g}"
+    return f"{percent(one.low)} to {percent(one.high)}"
 
 
 def _unit(name: str, table: Table, gray_unit: str | None) -> str:

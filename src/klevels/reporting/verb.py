@@ -110,8 +110,9 @@ def report(
     --------
     >>> import klevels
     >>> result = klevels.segment(np.repeat([[10, 11, 9, 10, 90, 91, 89, 90]], 8, axis=0), k=2)
-    >>> klevels.report(result, title="steps")
-    Report('steps': 2 phases, 0 warnings)
+    >>> told = klevels.report(result, title="steps")
+    >>> len(told.measures.phases), told.recipe.k
+    (2, 2)
     """
     workers = Workers(threads, client, memory)
     known = _of_segmentation(labels) if isinstance(labels, Segmentation) else _of_labels(labels, gray, record)
