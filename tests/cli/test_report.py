@@ -53,6 +53,19 @@ def test_the_scan_is_found_through_the_record(run: Run, folder: Path) -> None:
     assert set(after) - set(before) == {"report.html", "report.json"}
 
 
+def test_segment_writes_the_same_report_in_one_go(run: Run, folder: Path) -> None:
+    asked = ("segment", "scan.tif", "-k", "3", "--report")
+    assert run(*asked, "report.html", "-o", "labels.tif", "--overwrite").code == 0
+    page = page_of(folder)
+    assert {"planes", "histogram", "sweep", "phases", "profiles", "recipe"} <= set(page.ids)
+    assert "klevels segment scan.tif --recipe labels.tif.json -o again-labels.tif" in page.text
+    assert run(*asked, "alone.html").code == 0
+    assert (folder / "alone.html.json").exists()
+    check_refused(run(*asked, "report.pdf"), 2, ".html")
+    assert run(*asked, "streamed.html", "-o", "labels.ome.zarr").code == 0
+    check((folder / "streamed.html").read_text(encoding="utf-8"))
+
+
 def test_the_command_makes_the_same_labels_again(run: Run, folder: Path) -> None:
     assert run("report", "labels.tif", "-o", "report.html", "--json", "report.json").code == 0
     program, *tokens = shlex.split(data_of(folder)["command"])

@@ -123,6 +123,7 @@ def histogram(
     help_epilogue=examples(
         "klevels segment scan.tif -k 3 -o labels.tif --figure sheet.png",
         "klevels segment scan.tif -k 3 --noise valley --json",
+        "klevels segment scan.tif -k 3 -o labels.tif --report report.html",
         "klevels segment scan.tif -k 3 --denoise auto --smooth auto -o labels.tif",
         "klevels segment low.tif high.tif -k 4 --normalize -o labels.tif",
         "klevels segment other.tif --recipe labels.tif.json -o other-labels.tif",
@@ -145,6 +146,7 @@ def segment(
     confidence: Confidence = None,
     figure: Figure = None,
     paint: Paint = None,
+    report: Annotated[Path | None, Parameter(name="--report", help="Write a report to hand on (.html).")] = None,
     recipe: RecipeFile = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -177,6 +179,7 @@ def segment(
         confidence=confidence,
         figure=figure,
         paint=paint,
+        report=report,
         recipe=recipe,
         json=json,
         overwrite=overwrite,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,18 +17,17 @@ from klevels import io
 from klevels.cli.comparisons import load_labels
 from klevels.cli.inputs import check_same, load_scan, present
 from klevels.cli.options import Running
-from klevels.cli.outputs import Outputs, json_writer, text_writer
+from klevels.cli.outputs import REPORT_SUFFIXES, Outputs, Writer, check_reports, json_writer, text_writer
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
 from klevels.errors import DataError, DataTypeError, InputMissingError, KlevelsError, MissingDependencyError, ReadError
 from klevels.files import file_of
 from klevels.image import Image
 from klevels.io.reader import Access
-from klevels.recipe import Recipe
+from klevels.recipe import Recipe, Segmentation
 from klevels.record import identify, read_json, record_path
 from klevels.reporting import Report
 from klevels.reporting import report as gather
-from klevels.reporting.content import SUFFIXES
 from klevels.reporting.verb import LABELING
 from klevels.workers import Workers
 
@@ -48,8 +47,9 @@ def report(
     running: Running,
 ) -> None:
     labels = running.place(labels)
+    check_reports()
     outputs = Outputs(present(labels, gray, *_existing(record_path(labels))), overwrite=overwrite)
-    outputs.claim(output, SUFFIXES, recorded=False)
+    outputs.claim(output, REPORT_SUFFIXES, recorded=False)
     outputs.claim(json, (".json",), recorded=False)
     with Stages(4) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
@@ -69,6 +69,45 @@ def report(
     print(f"{output}: {len(told.measures.phases)} phases, {len(told.drawings) + len(told.pictures)} figures")
     for warning in told.warnings:
         print(f"warning: {warning}")
+
+
+def of_segmentation(
+    result: Segmentation, paths: Sequence[Path], output: Path | None, page: Path, workers: Workers
+) -> Writer:
+    """Return what writes the report of a segmentation that was just made.
+
+    Parameters
+    ----------
+    result : Segmentation
+        What came out.
+    paths : sequence of Path
+        What was segmented.
+    output : Path or None
+        Where its labels are written.
+    page : Path
+        The report.
+    workers : Workers
+        Who measures.
+
+    Returns
+    -------
+    callable
+        For `Outputs.write`.
+    """
+    labels = output or page
+    pictures, lacking = _pictures(result.labels)
+    told = gather(
+        result,
+        title=labels.name,
+        inputs=[_facts(path, result.recipe) for path in paths],
+        warnings=lacking,
+        command=_again([str(path) for path in paths], labels, labels.suffix if output else ".tif"),
+        pictures=pictures,
+        threads=workers.threads,
+        memory=workers.memory,
+        client=workers.client,
+    )
+    return text_writer(told.html())
 
 
 def _gather(labels: Path, image: Image, found: _Found, workers: Workers) -> Report:
@@ -150,12 +189,17 @@ class _Found:
         """Return what makes the same labels again."""
         if not self.names or self.recipe is None:
             return None
-        again = labels.with_name(f"again-{labels.name}")
-        return shlex.join(["klevels", "segment", *self.names, "--recipe", f"{record_path(labels)}", "-o", str(again)])
+        return _again(self.names, labels, labels.suffix)
 
     def _without(self, warning: str) -> _Found:
         told = [{name: value for name, value in one.items() if value is not None} for one in self.record["inputs"]]  # type: ignore[index]
         return replace(self, facts=tuple(told), warnings=(*self.warnings, warning))
+
+
+def _again(names: Sequence[str], labels: Path, suffix: str) -> str:
+    """Return the command that makes the same labels again, from the record that lies beside an output."""
+    again = labels.with_name(f"again-{labels.name.removesuffix(labels.suffix)}{suffix}")
+    return shlex.join(["klevels", "segment", *names, "--recipe", str(record_path(labels)), "-o", str(again)])
 
 
 def _state(path: Path, known: Mapping[str, Any]) -> str | None:
