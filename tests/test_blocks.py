@@ -149,6 +149,7 @@ def test_a_block_comes_with_the_halo_that_the_array_has(kind: str, block: Any, h
 
 
 def seen_around(number: int, window: Window, block: Any, mask: Any, nothing: None, *, halo: tuple[int, ...]) -> int:
+    del number
     around = tuple(slice(max(0, one.start - r), one.stop + r) for one, r in zip(window, halo, strict=True))
     np.testing.assert_array_equal(block, SCAN[around])
     np.testing.assert_array_equal(mask, SCAN[around] > 2000)

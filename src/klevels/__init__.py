@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
+    from klevels.reporting import Report, report
     from klevels.studying import Study, study
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "PosterRecipe",
     "ReadError",
     "Recipe",
+    "Report",
     "SchedulerError",
     "Segmentation",
     "Study",
@@ -108,6 +110,7 @@ __all__ = [
     "mesh",
     "posterize",
     "read",
+    "report",
     "samples",
     "segment",
     "split_noise",
@@ -129,6 +132,7 @@ _HOMES = {
     "Poster": "poster",
     "PosterRecipe": "poster",
     "Recipe": "recipe",
+    "Report": "reporting",
     "Segmentation": "recipe",
     "Study": "studying",
     "Table": "core.table",
@@ -142,6 +146,7 @@ _HOMES = {
     "mesh": "meshing",
     "posterize": "pipeline",
     "read": "io",
+    "report": "reporting",
     "segment": "pipeline",
     "study": "studying",
     "threshold_kmeans": "estimators",

@@ -335,7 +335,7 @@ def _gray_of(gray: Any, shape: tuple[int, ...]) -> Image:
 
 
 def _range_of(values: Any, mask: Any, workers: Workers) -> tuple[float, float] | None:
-    """Return the range on whose grid gray values are added up; None where these are small integers, and added as are."""
+    """Return the range on whose grid gray values are added up; None for small integers, which are added as they are."""
     if values.dtype.kind in "biu" and values.dtype.itemsize <= 2:
         return None
     data, inside = values, mask

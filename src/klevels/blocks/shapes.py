@@ -282,20 +282,8 @@ def _overlapping(arrays: Sequence[Any], halo: Sequence[int] | None) -> Sequence[
         return arrays
     from dask.array.overlap import overlap
 
-    return [
-        a
-        if a is None
-        else overlap(
-            a,
-            {
-                axis: reach if len(along) > 1 else 0
-                for axis, (reach, along) in enumerate(zip(halo, a.chunks, strict=True))
-            },
-            "none",
-            allow_rechunk=False,
-        )
-        for a in arrays
-    ]
+    depth = {axis: halo[axis] if len(along) > 1 else 0 for axis, along in enumerate(arrays[0].chunks)}
+    return [a if a is None else overlap(a, depth, "none", allow_rechunk=False) for a in arrays]
 
 
 class _Filled:

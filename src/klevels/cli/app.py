@@ -124,6 +124,7 @@ def histogram(
     help_epilogue=examples(
         "klevels segment scan.tif -k 3 -o labels.tif --figure sheet.png",
         "klevels segment scan.tif -k 3 --noise valley --json",
+        "klevels segment scan.tif -k 3 -o labels.tif --report report.html",
         "klevels segment scan.tif -k 3 --denoise auto --smooth auto -o labels.tif",
         "klevels segment low.tif high.tif -k 4 --normalize -o labels.tif",
         "klevels segment other.tif --recipe labels.tif.json -o other-labels.tif",
@@ -146,6 +147,7 @@ def segment(
     confidence: Confidence = None,
     figure: Figure = None,
     paint: Paint = None,
+    report: Annotated[Path | None, Parameter(name="--report", help="Write a report to hand on (.html).")] = None,
     recipe: RecipeFile = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -178,6 +180,7 @@ def segment(
         confidence=confidence,
         figure=figure,
         paint=paint,
+        report=report,
         recipe=recipe,
         json=json,
         overwrite=overwrite,
@@ -671,6 +674,36 @@ def render(
         json=json,
         overwrite=overwrite,
     )
+
+
+@app.command(
+    help_epilogue=examples(
+        "klevels report labels.tif -o report.html",
+        "klevels report labels.tif --gray scan.tif -o report.html --json report.json",
+    )
+)
+def report(
+    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="The page (.html).")],
+    gray: Annotated[
+        Path | None,
+        Parameter(name="--gray", help="The image that was segmented; by default the one that the record names."),
+    ] = None,
+    json: Annotated[Path | None, Parameter(name="--json", help="Write the content as data, too (.json).")] = None,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    running: Running = RUNNING,
+) -> None:
+    """Report on labels: the scan before and after, its classes, what was measured, and how it was done.
+
+    Writes one page that needs nothing else: it can be read offline, printed and sent. What was segmented is found
+    through the record beside the labels, `<labels>.json`; if it is gone or has changed, the page says so.
+    """
+    from klevels.cli import reports
+
+    reports.report(labels, output, gray=gray, json=json, overwrite=overwrite, threads=threads, running=running)
 
 
 @app.command(

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from klevels import io
-from klevels.errors import ParameterError
+from klevels.errors import MissingDependencyError, ParameterError
 from klevels.files import check_output, write_together
 from klevels.image import Image
 from klevels.record import record_path
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+REPORT_SUFFIXES = (".html", ".htm")
 
 Writer = Callable[[Path], None]
 
@@ -80,6 +81,20 @@ class Outputs:
             What writes each file to the path it is given.
         """
         write_together(files, overwrite=self._overwrite)
+
+
+def check_reports() -> None:
+    """Refuse a report that cannot be made, before any work is done.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Jinja2 is not installed.
+    """
+    try:
+        import jinja2  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError('reports need Jinja2; pip install "klevels[report]"') from None
 
 
 def image_writer(path: Path, image: Image) -> Writer:

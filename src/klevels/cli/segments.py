@@ -20,7 +20,16 @@ from klevels.cli.inputs import (
     recorded_settings,
 )
 from klevels.cli.options import AROUND, READING, Around, Reading, Resumable, Running
-from klevels.cli.outputs import FIGURE_SUFFIXES, Outputs, Writer, figure_writer, image_writer, json_writer
+from klevels.cli.outputs import (
+    FIGURE_SUFFIXES,
+    REPORT_SUFFIXES,
+    Outputs,
+    Writer,
+    check_reports,
+    figure_writer,
+    image_writer,
+    json_writer,
+)
 from klevels.cli.pools import pool_scans
 from klevels.cli.progress import Stages
 from klevels.cli.running import access_of, workers_of
@@ -63,6 +72,7 @@ def segment(
     confidence: Path | None,
     figure: Path | None,
     paint: Path | None,
+    report: Path | None,
     recipe: Path | None,
     json: bool,
     overwrite: bool,
@@ -92,7 +102,7 @@ def segment(
         if settings != (None, "none", "error", False, False, "default", 0, AROUND, READING):
             raise ParameterError("both --recipe and settings such as -k or --gray are given; give one of them")
         asked = load_recipe(recipe, mask=mask)
-    given = Given("segment", [running.place(path) for path in paths], output, figure, paint, confidence)
+    given = Given("segment", [running.place(path) for path in paths], output, figure, paint, confidence, report)
     _segment(given, asked, running, json=json, overwrite=overwrite, threads=threads)
 
 
@@ -201,6 +211,7 @@ class Given:
     figure: Path | None
     paint: Path | None
     confidence: Path | None = None
+    report: Path | None = None
 
     @property
     def images(self) -> list[Path]:
@@ -222,6 +233,9 @@ def _segment(
     outputs.claim(given.paint, io.OUTPUT_SUFFIXES)
     outputs.claim(given.confidence, io.OUTPUT_SUFFIXES)
     outputs.claim(given.figure, FIGURE_SUFFIXES)
+    if given.report is not None:
+        check_reports()
+        outputs.claim(given.report, REPORT_SUFFIXES)
     with Stages(6) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
         access = Access(level=recipe.level, missing=recipe.missing, layout=recipe.layout)
@@ -262,7 +276,9 @@ def _segment(
                 )
                 sure = how_sure(result)
                 stage("writing")
-                Outputs(paths, overwrite=overwrite).write_recorded(_files(result, sure, given), lambda: record(result))
+                Outputs(paths, overwrite=overwrite).write_recorded(
+                    _files(result, sure, given, workers), lambda: record(result)
+                )
     show.segmentation(result, sure, asked=recipe, json=json)
 
 
@@ -283,6 +299,8 @@ def _stream(
     from klevels.runs import segment_to
 
     drawn = {} if given.figure is None else {given.figure: _draw_to(given.figure)}
+    if given.report is not None:
+        drawn[given.report] = lambda result, part: _report(result, given, workers)(part)
     fingerprint = {
         "inputs": [state_of(path) for path in given.paths],
         "recipe": recipe.to_dict(),
@@ -308,7 +326,7 @@ def _draw_to(figure: Path) -> Callable[[Segmentation, Path], None]:
     return lambda result, part: figure_writer(figure, _drawn(result))(part)
 
 
-def _files(result: Segmentation, sure: Confidence | None, given: Given) -> dict[Path, Writer]:
+def _files(result: Segmentation, sure: Confidence | None, given: Given, workers: Workers) -> dict[Path, Writer]:
     """Return what writes each output."""
     files: dict[Path, Writer] = {}
     if given.output is not None:
@@ -321,7 +339,16 @@ def _files(result: Segmentation, sure: Confidence | None, given: Given) -> dict[
         files[given.confidence] = image_writer(given.confidence, sure.margins)
     if given.figure is not None:
         files[given.figure] = figure_writer(given.figure, _drawn(result))
+    if given.report is not None:
+        files[given.report] = _report(result, given, workers)
     return files
+
+
+def _report(result: Segmentation, given: Given, workers: Workers) -> Writer:
+    """Return what writes the report; it is gathered when it is written, after what can be refused."""
+    from klevels.cli.reports import of_segmentation
+
+    return of_segmentation(result, given.paths, given.output, given.report or Path(), workers)
 
 
 def _drawn(result: Segmentation) -> Any:

@@ -182,7 +182,7 @@ def profile_tables(
         For "z", "y", "x" and "radius": a row for each position and phase.
     """
     ring = min(n * s for n, s in zip(grid.shape[-2:], grid.steps[-2:], strict=True)) / 2 / n_radii(grid.shape)
-    counts = {axis: one for axis, one in zip(grid.axes, sums.tallies.along, strict=True)}
+    counts = dict(zip(grid.axes, sums.tallies.along, strict=True))
     counts["radius"] = sums.tallies.radial
     gray = dict.fromkeys(counts)
     if sums.gray_tallies is not None:
