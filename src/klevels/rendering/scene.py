@@ -134,9 +134,7 @@ def _window() -> Any:
         import vtkmodules.vtkRenderingOpenGL2 as opengl
         from vtkmodules.vtkRenderingCore import vtkRenderWindow
     except ImportError as error:
-        raise MissingDependencyError(
-            'pictures in 3-D need VTK and OpenGL; pip install "klevels[render]", and on Debian apt-get install libgl1'
-        ) from error
+        raise MissingDependencyError('pictures in 3-D need VTK; pip install "klevels[render]"') from error
     if not sys.platform.startswith("linux"):
         return vtkRenderWindow()
     if _has_egl() and hasattr(opengl, "vtkEGLRenderWindow"):
