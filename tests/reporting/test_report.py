@@ -143,7 +143,8 @@ def test_an_empty_phase_and_voxels_left_out_are_told_of() -> None:
 
 def test_undecided_voxels_and_many_phases_have_their_colors() -> None:
     result = klevels.segment(SCAN, 3, borders="undecided")
-    check(told(result).html())
+    measures = measures_of(result.labels.data, 4)
+    assert "undecided:" in check(report(result, measures=measures).html()).text
     labels = (np.arange(40 * 40).reshape(40, 40) % 70).astype(np.uint8)
     page = check(report(labels, measures=measures_of(labels, 70)).html())
     assert "phase 69" in page.text

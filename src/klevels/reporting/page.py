@@ -71,6 +71,7 @@ def _content(report: Report) -> dict[str, Any]:
     levels = report.model if isinstance(report.model, Levels) else None
     numbers = [int(one) for one in measures.phases["phase"].tolist()]
     colors = [hex_color(one) for one in phase_colors_of(numbers, report.model)]
+    names = [_name(report, one) for one in numbers]
     rows = phase_rows(measures, report.intervals)
     groups = [slice(i, i + MOST_BESIDE) for i in range(0, len(numbers), MOST_BESIDE)]
     recipe = None if report.recipe is None else report.recipe.to_dict()
@@ -81,12 +82,12 @@ def _content(report: Report) -> dict[str, Any]:
         "numbered": numbered,
         "about": fact_rows(report.about),
         "inputs": [fact_rows(one) for one in report.inputs],
-        "legend": list(zip(numbers, colors, _percents(report), strict=True))[:MOST_CLASSES],
+        "legend": list(zip(names, colors, _percents(report), strict=True))[:MOST_CLASSES],
         "classes": [] if levels is None else class_rows(levels)[:MOST_CLASSES],
         "explained": None if report.model is None else percent(report.model.explained_variance),
         "sweep": [] if report.sweep is None else sweep_rows(report.sweep),
         "groups": [
-            (list(zip(numbers[one], colors[one], strict=True)), [(name, unit, row[one]) for name, unit, row in rows])
+            (list(zip(names[one], colors[one], strict=True)), [(name, unit, row[one]) for name, unit, row in rows])
             for one in groups
         ],
         "objects": [
@@ -116,6 +117,12 @@ def _sections(report: Report, drawn: dict[str, Any]) -> list[tuple[str, str]]:
         ("references", "References", bool(report.citations)),
     ]
     return [(anchor, title) for anchor, title, is_there in named if is_there]
+
+
+def _name(report: Report, number: int) -> str:
+    recipe = report.recipe
+    is_undecided = recipe is not None and recipe.borders == "undecided" and number == recipe.n_classes
+    return "undecided" if is_undecided else f"phase {number}"
 
 
 def _percents(report: Report) -> list[str]:
