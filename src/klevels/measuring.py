@@ -373,9 +373,10 @@ def _sums(
     )
     arrays = [labels, gray, mask]
     if all(one is None or isinstance(one, np.ndarray) for one in arrays) and workers.client is None:
-        return part(0, tuple(slice(0, n) for n in grid.shape), *arrays, threads=workers.threads)
+        whole = tuple(slice(0, n) for n in grid.shape)
+        return _part(0, whole, labels, gray, mask, **part.keywords, threads=workers.threads)
     reach = halo(len(grid.shape))
-    found = reduce_blocks(part, operator.add, alike(arrays, workers, reach), workers, halo=reach)
+    found: PhaseSums | None = reduce_blocks(part, operator.add, alike(arrays, workers, reach), workers, halo=reach)
     if found is None:
         raise DataError(f"the labels have shape {grid.shape}; give at least one voxel")
     return found

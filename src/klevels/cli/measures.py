@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from klevels.cli import show
 from klevels.cli.comparisons import load_labels
@@ -107,7 +107,7 @@ def _print_table(table: Table) -> None:
         print(f"and {len(table) - MOST_ROWS:,} phases more: -o table.csv, or --json, lists all")
 
 
-def _is_unknown(values: Sequence[Any] | Any) -> bool:
+def _is_unknown(values: NDArray[Any]) -> bool:
     return values.dtype.kind == "f" and bool(np.isnan(values).all())
 
 

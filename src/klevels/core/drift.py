@@ -92,4 +92,5 @@ def _gaps(means: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.asarray(means, np.float64)
     apart = np.abs(values[:, None] - values[None, :])
     np.fill_diagonal(apart, np.inf)
-    return np.fmin.reduce(np.where(np.isnan(apart), np.inf, apart), axis=1, initial=np.inf)
+    nearest: NDArray[np.float64] = np.where(np.isnan(apart), np.inf, apart).min(axis=1, initial=np.inf)
+    return nearest

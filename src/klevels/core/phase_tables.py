@@ -17,6 +17,8 @@ from klevels.core.histogram import Histogram
 from klevels.core.phases import PhaseSums, n_radii
 from klevels.core.table import Table, length_units
 
+GRAY_COLUMNS = ("mean", "std", "min", "max")
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -98,7 +100,7 @@ def phase_table(
     units = {size: size_unit, surface: surface_unit, f"specific_{'perimeter' if is_flat else 'surface'}": f"1/{length}"}
     columns = {name: np.asarray(values)[list(phases)] for name, values in all_columns.items()}
     statistics = [gray_statistics(one) for one in grays]
-    gray = {name: np.array([one[name] for one in statistics], np.float64) for name in ("mean", "std", "min", "max")}
+    gray: dict[str, Any] = {name: np.array([one[name] for one in statistics], np.float64) for name in GRAY_COLUMNS}
     before, after = _split(columns, surface)
     if gray_unit is not None:
         units |= dict.fromkeys(gray, gray_unit)
@@ -120,7 +122,7 @@ def gray_statistics(histogram: Histogram | None) -> dict[str, float]:
         the bins.
     """
     if histogram is None or histogram.n_levels == 0:
-        return dict.fromkeys(("mean", "std", "min", "max"), math.nan)
+        return dict.fromkeys(GRAY_COLUMNS, math.nan)
     one = fit_levels(histogram, 1)
     low, high = histogram.bounds
     return {
@@ -154,7 +156,7 @@ def calibrated(table: Table, line: Calibration) -> Table:
         columns["std"] = columns["std"] * abs(line.slope)
     if line.slope < 0 and "min" in columns:
         columns["min"], columns["max"] = columns["max"], columns["min"]
-    gray = {name: line.unit for name in ("mean", "std", "min", "max") if name in columns}
+    gray: dict[str, str] = {name: line.unit for name in GRAY_COLUMNS if name in columns}
     return Table(columns, {**table.units, **gray})
 
 
@@ -226,7 +228,9 @@ def _profile(
 def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
     """Return shares; NaN of nothing."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole != 0)
+    shares: NDArray[np.float64] = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    np.divide(part, whole, out=shares, where=whole != 0)
+    return shares
 
 
 def _euler(sums: PhaseSums, connectivity: int) -> NDArray[Any]:

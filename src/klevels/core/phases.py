@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from klevels.core import faces, regions, tallies
 from klevels.core.count import Tally, count_part
 from klevels.core.faces import Faces
-from klevels.core.regions import Regions
+from klevels.core.region_parts import Regions
 from klevels.core.tallies import Tallies
 
 MOST_RINGS = 64
