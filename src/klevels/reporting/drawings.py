@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from klevels.core.levels import Levels
 from klevels.core.measures import Measures
+from klevels.core.palette import Palette
 from klevels.core.phase_colors import phase_colors
 from klevels.figures.charts import thin
 from klevels.figures.colors import hex_color
@@ -21,6 +23,7 @@ from klevels.figures.pictures import draw_gray, draw_phases, draw_photo
 from klevels.figures.planes import Plane, gray_limits, gray_values, planes_of, thinned
 from klevels.figures.style import LINE, TEXT, styled
 from klevels.image import Image
+from klevels.pipeline import UNDECIDED_COLOR
 from klevels.sources import color_channels
 
 if TYPE_CHECKING:
@@ -181,24 +184,28 @@ def profiles(measures: Measures, colors: NDArray[np.uint8]) -> Figure:
         return figure
 
 
-def colors_of(numbers: Sequence[int], known: Mapping[int, Sequence[int]]) -> NDArray[np.uint8]:
-    """Return the color of each phase.
+def phase_colors_of(numbers: Sequence[int], model: Levels | Palette | None) -> NDArray[np.uint8]:
+    """Return the color of each phase, as figures and files of labels have it.
 
     Parameters
     ----------
     numbers : sequence of int
         The labels that are phases.
-    known : mapping of int to sequence of int
-        Red, green, blue of those whose color is known.
+    model : Levels, Palette or None
+        The classes, where they are known.
 
     Returns
     -------
     ndarray of uint8, shape (n, 3)
-        Those that are not known are as `phase_colors` has them.
+        Red, green, blue.
     """
     found = phase_colors(len(numbers), noise=False)
+    if model is None:
+        return found
+    noise = isinstance(model, Levels) and model.noise_threshold is not None
+    known = [*phase_colors(model.n_classes, noise=noise).tolist(), UNDECIDED_COLOR]
     for i, number in enumerate(numbers):
-        if number in known:
+        if number < len(known):
             found[i] = known[number]
     return found
 

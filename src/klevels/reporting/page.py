@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from klevels.core.levels import Levels
 from klevels.errors import MissingDependencyError
 from klevels.figures.colors import hex_color
+from klevels.reporting.drawings import phase_colors_of
 from klevels.reporting.rows import (
     class_rows,
     fact_rows,
@@ -19,7 +20,6 @@ from klevels.reporting.rows import (
     recipe_rows,
     sweep_rows,
 )
-from klevels.reporting.verb import phase_colors_of
 from klevels.version import __version__
 
 if TYPE_CHECKING:

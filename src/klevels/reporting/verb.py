@@ -19,18 +19,16 @@ from klevels.core.intervals import Intervals, intervals
 from klevels.core.levels import Levels
 from klevels.core.measures import Measures
 from klevels.core.palette import Palette
-from klevels.core.phase_colors import phase_colors
 from klevels.core.selection import KSweep, choose_k
 from klevels.counting import count_gray
 from klevels.errors import DataError, KlevelsError, ParameterError
 from klevels.image import Image
 from klevels.lazy import ComputedArray, LazyArray
-from klevels.pipeline import UNDECIDED_COLOR
 from klevels.recipe import Recipe, Segmentation, model_from_dict
 from klevels.record import read_json, record_of
 from klevels.reporting.citations import citations
 from klevels.reporting.content import Report
-from klevels.reporting.drawings import Drawing, colors_of, drawing, picture, planes, profiles
+from klevels.reporting.drawings import Drawing, drawing, phase_colors_of, picture, planes, profiles
 from klevels.sources import as_gray_image, as_image
 from klevels.workers import Workers
 
@@ -308,28 +306,6 @@ def _drawings(known: _Known, measures: Measures, swept: KSweep | None) -> tuple[
         text = f"How phases change along the axes{around}."
         found.append(drawing("profiles", text, profiles(measures, colors), "svg"))
     return tuple(found)
-
-
-def phase_colors_of(numbers: Sequence[int], model: Levels | Palette | None) -> NDArray[np.uint8]:
-    """Return the color of each phase, as figures and files of labels have it.
-
-    Parameters
-    ----------
-    numbers : sequence of int
-        The labels that are phases.
-    model : Levels, Palette or None
-        The classes, where they are known.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 3)
-        Red, green, blue.
-    """
-    if model is None:
-        return colors_of(numbers, {})
-    colors = phase_colors(model.n_classes, noise=isinstance(model, Levels) and model.noise_threshold is not None)
-    known = dict(enumerate(map(tuple, colors.tolist()))) | {model.n_classes: UNDECIDED_COLOR}
-    return colors_of(numbers, known)
 
 
 def _checked(pixels: Any) -> NDArray[np.uint8]:
