@@ -141,7 +141,9 @@ def measure_images(
     """
     known: Sequence[int] | None = None
     grays: Sequence[Histogram | None] | None = None
+    n_undecided = 0
     if isinstance(labels, Segmentation):
+        n_undecided = int(labels.n_undecided > 0)
         gray = labels.source if gray is None and "c" not in labels.source.axes else gray
         known = range(labels.model.n_classes + bool(labels.n_undecided))
         grays = _split_histogram(labels) if mask is None else None
@@ -152,6 +154,7 @@ def measure_images(
     mask = _mask_of(mask, image.shape)
     n_labels, occurring = count_labels(image, mask, is_left_out, workers)
     phases = occurring if known is None else sorted({*known, *occurring})
+    n_decided = len(phases) - n_undecided
     grid = Grid(image.shape, image.spacing, image.unit, connectivity or CONNECTIVITIES[image.ndim][-1])
     shades = None if gray is None else _gray_of(gray, image.shape)
     values = None if shades is None else shades.data
@@ -165,7 +168,14 @@ def measure_images(
     gray_unit = None if shades is None else shades.meta.get("value_unit")
     table = phase_table(sums, phases, grid, grays, gray_unit)
     profiles = profile_tables(sums, phases, grid, gray_range, gray_unit)
-    warnings = drift_warnings(profiles, table)
+    if n_decided < len(phases):
+        decided = phases[:n_decided]  # where voxels are undecided depends on the phases around
+        warnings = drift_warnings(
+            profile_tables(sums, decided, grid, gray_range, gray_unit),
+            phase_table(sums, decided, grid, grays[:n_decided], gray_unit),
+        )
+    else:
+        warnings = drift_warnings(profiles, table)
     if line is not None:
         if values is None:
             raise ParameterError("calibrate is given, but there are no gray values; give the gray image, too (--gray)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -248,10 +247,8 @@ def _pictures(labels: Image) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[
     if labels.ndim != 3 or min(labels.shape) < 2:
         return [], []
     lacking = 'there are no pictures in three dimensions; pip install "klevels[render]" to have them'
-    try:
-        render = importlib.import_module("klevels.rendering").render
-    except ImportError:
-        return [], [lacking]
+    from klevels.rendering import render
+
     step = -(-max(labels.shape) // LONGEST_DRAWN)
     thin = np.asarray(labels.data[(slice(None, None, step),) * 3])
     spacing = None if labels.spacing is None else tuple(step * one for one in labels.spacing)
