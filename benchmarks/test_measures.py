@@ -95,15 +95,15 @@ class TestComponents:
         expected = n_components(labels)
 
         def check(found: Any) -> dict[str, Any]:
-            assert len(found.labels) == expected
+            assert len(found.rows) == expected
             return {"voxels": labels.size, "found": f"{expected:,} components"}
 
         measure("measures: components", "klevels", lambda: regions(labels, N_PHASES), check, 7)
 
     def test_klevels_with_labels(self, measure: Measure, labels: Labels) -> None:
         def check(found: Any) -> dict[str, Any]:
-            assert int(found.ids.max()) == len(found.labels)
-            return {"voxels": labels.size, "found": f"{len(found.labels):,} components"}
+            assert int(found.ids.max()) == len(found.rows)
+            return {"voxels": labels.size, "found": f"{len(found.rows):,} components"}
 
         measure(
             "measures: components as an image",

@@ -23,6 +23,7 @@ from klevels.errors import DataError, DataTypeError, InputMissingError, KlevelsE
 from klevels.files import file_of
 from klevels.image import Image
 from klevels.io.reader import Access
+from klevels.measuring import label_image
 from klevels.recipe import Recipe, Segmentation
 from klevels.record import identify, read_json, record_path
 from klevels.reporting import Report
@@ -57,7 +58,7 @@ def report(
         found = found.with_source(image, running) if gray is None else found.given(gray, labels, image, running)
         stage("measuring")
         try:
-            told = _gather(labels, image, found, workers)
+            told = _gather(labels, label_image(image), found, workers)
         except (DataError, DataTypeError) as error:
             raise type(error)(f"{labels}: {error}") from error
         stage("writing")
