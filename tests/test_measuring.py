@@ -58,17 +58,17 @@ def test_all_kinds_of_arrays_give_the_same_bits(
     dtype: type, kinds: tuple[str, str, str], threads: int | None, block: int
 ) -> None:
     gray = (GRAY / 7).astype(dtype)
-    whole = measure(LABELS, gray, mask=MASK).to_dict()
+    whole = measure(LABELS, gray, mask=MASK, objects=(0, 2)).to_dict()
     labels, values, mask = (KINDS[kind](one) for kind, one in zip(kinds, (LABELS, gray, MASK), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("klevels.memory.BLOCK_BYTES", block)
-        assert measure(labels, values, mask=mask, threads=threads).to_dict() == whole
+        assert measure(labels, values, mask=mask, objects=(0, 2), threads=threads).to_dict() == whole
 
 
 def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
     with cluster_of(tmp_path / "cluster", 2) as running, connect(running.address) as client:
-        found = measure(da.from_array(LABELS, chunks=(3, 9, 9)), GRAY, client=client)
-    assert found.to_dict() == measure(LABELS, GRAY).to_dict()
+        found = measure(da.from_array(LABELS, chunks=(3, 9, 9)), GRAY, objects=2, client=client)
+    assert found.to_dict() == measure(LABELS, GRAY, objects=2).to_dict()
 
 
 @pytest.mark.parametrize(("connectivity", "rank"), [(6, 1), (18, 2), (26, 3)])
@@ -178,14 +178,16 @@ def test_beam_hardening_is_warned_of() -> None:
     flat = 1000 + 1000 * labels + rng.normal(0, 20, labels.shape)
     assert measure(labels, flat).warnings == ()
     cupped = measure(labels, flat + 300 * radius).warnings
-    assert len(cupped) == 2
-    assert all("radius" in one and "beam hardening" in one for one in cupped)
+    assert len(cupped) == 1
+    assert "third of the radius the mean gray value moves" in cupped[0]
+    assert "beam hardening" in cupped[0]
     drifting = measure(labels, flat + 20 * z).warnings
-    assert len(drifting) == 2
-    assert all("of z" in one for one in drifting)
+    assert len(drifting) == 1
+    assert "third of z the mean gray value moves, of phase 0 by" in drifting[0]
+    assert "; of phase 1 by" in drifting[0]
     layered = measure((rng.random((24, 64, 64)) < z / 24).astype(np.uint8)).warnings
-    assert len(layered) == 2
-    assert all("fraction" in one for one in layered)
+    assert len(layered) == 1
+    assert "third of z the fraction moves, of phase 0 from" in layered[0]
 
 
 @pytest.mark.parametrize(("name", "porosity"), [("berea", 0.196), ("ketton", 0.127)])
@@ -234,3 +236,63 @@ def test_nan_outside_of_the_mask_does_no_harm() -> None:
 def test_the_histogram_of_a_phase_is_what_it_is_measured_by() -> None:
     counted = Histogram.of(GRAY[LABELS == 2].tolist())
     assert measure(LABELS, GRAY).phases["max"][2] == counted.levels[-1]
+
+
+def test_objects_are_those_of_scipy_in_the_units_of_the_image() -> None:
+    image = Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm")
+    found = measure(image, GRAY, mask=MASK, objects=2, connectivity=6, calibrate="2,-1000,HU", min_voxels=2)
+    table = found.objects[2]
+    joined, n = ndimage.label((LABELS == 2) & MASK)
+    sizes = ndimage.sum_labels(np.ones(SHAPE), joined, np.arange(1, n + 1))
+    kept = np.arange(1, n + 1)[sizes >= 2]
+    assert table["object"].tolist() == kept.tolist()
+    np.testing.assert_array_equal(table["n_voxels"], sizes[kept - 1])
+    np.testing.assert_allclose(table["volume"], 3.0 * sizes[kept - 1])
+    np.testing.assert_allclose(table["mean"], 2 * ndimage.mean(GRAY, joined, kept) - 1000)
+    assert (table.units["mean"], table.units["surface_area"]) == ("HU", "mm²")
+    all_of_them = measure(image, mask=MASK, objects=2, connectivity=6)
+    area = all_of_them.phases["surface_area"][all_of_them.phases["phase"] == 2]
+    np.testing.assert_allclose(all_of_them.objects[2]["surface_area"].sum(), area)
+    assert all_of_them.sizes[2]["n_objects"].sum() == n
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64, np.int32, np.bool_])
+def test_objects_have_means_of_gray_values_of_any_dtype(dtype: type) -> None:
+    gray = (GRAY > 900).astype(dtype) if dtype is np.bool_ else GRAY.astype(dtype)
+    table = measure(LABELS, gray, objects=1).objects[1]
+    joined, n = ndimage.label(LABELS == 1, np.ones((3, 3, 3)))
+    np.testing.assert_allclose(table["mean"], ndimage.mean(gray.astype(float), joined, range(1, n + 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_local_thickness_is_told_of_phases_that_were_asked_for(kind: str) -> None:
+    slab = np.zeros((20, 24, 30), np.uint8)
+    slab[:, 8:14] = 1
+    image = KINDS[kind](slab)
+    found = measure(image, thickness=1).phases
+    assert np.isnan(found["thickness_mean"][0])
+    assert found["thickness_max"][1] == pytest.approx(6, abs=0.5)
+    assert found["thickness_mean"][1] == pytest.approx(6, abs=0.5)
+    assert found.units["thickness_max"] == "voxel"
+    everywhere = np.ones((4, 5, 6), np.uint8)
+    with pytest.raises(DataError, match="every voxel is of phase 1: it has no end"):
+        measure(everywhere, thickness=1)
+
+
+def test_local_thickness_of_what_does_not_fit_into_memory_is_refused() -> None:
+    large = da.from_array(LABELS, chunks=(4, 9, 17))
+    with pytest.raises(DataError, match=r"local thickness takes 0.0 GB of memory here, and may have 0.0 GB; crop"):
+        measure(large, thickness=1, memory=1000)
+
+
+def test_what_cannot_be_measured_one_by_one_is_refused() -> None:
+    with pytest.raises(ParameterError, match="there is no phase 7; the labels have 0, 1, 2"):
+        measure(LABELS, objects=7)
+    with pytest.raises(ParameterError, match="there is no phase 3; the labels have 0, 1, 2"):
+        measure(LABELS, thickness=(0, 3))
+    with pytest.raises(ParameterError, match="min_voxels is 0; give 1 or more"):
+        measure(LABELS, objects=1, min_voxels=0)
+    with pytest.raises(ParameterError, match="phases are 'one'; give whole numbers"):
+        measure(LABELS, objects="one")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="calibration is 5; give"):
+        measure(LABELS, GRAY, calibrate=5)  # type: ignore[arg-type]

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from klevels.core.measures import Measures
     from klevels.core.mesh import Mesh
     from klevels.core.table import Table
+    from klevels.core.thickness import local_thickness
     from klevels.counting import histogram
     from klevels.denoising import denoise, estimate_noise
     from klevels.estimators import KMeans, threshold_kmeans
@@ -106,6 +107,7 @@ __all__ = [
     "fit_palette",
     "fit_path",
     "histogram",
+    "local_thickness",
     "measure",
     "mesh",
     "posterize",
@@ -142,6 +144,7 @@ _HOMES = {
     "denoise": "denoising",
     "estimate_noise": "denoising",
     "histogram": "counting",
+    "local_thickness": "core.thickness",
     "measure": "measuring",
     "mesh": "meshing",
     "posterize": "pipeline",

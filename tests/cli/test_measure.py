@@ -121,3 +121,32 @@ def test_what_cannot_be_measured_is_one_line(
     given = [folder / one if "." in one and "," not in one else one for one in arguments]
     check_refused(run("measure", *given), code, message)
     assert files(folder) == before
+
+
+def test_objects_of_a_phase_are_a_table_of_their_own(run: Run, folder: Path) -> None:
+    target = folder / "grains.csv"
+    command = ("measure", folder / "labels.tif", "--gray", folder / "gray.tif", "--objects", "--phase", 1)
+    outcome = run(*command, "--min-voxels", 40, "-o", target)
+    known = klevels.measure(Image(LABELS, "zyx", (2.0, 1.0, 1.0), "µm"), GRAY, objects=1, min_voxels=40).objects[1]
+    with target.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(known.headers)
+    assert [int(row["n_voxels"]) for row in rows] == known["n_voxels"].tolist()
+    assert [float(row["mean"]) for row in rows] == known["mean"].tolist()
+    assert f"phase 1 has {len(known)} objects" in outcome.out
+    assert "diameter_from [µm]" in outcome.out
+    told = run(*command, "--json").json
+    assert sum(row["n_objects"] for row in told["sizes"]["1"]["rows"]) == len(told["objects"]["1"]["rows"])
+
+
+def test_local_thickness_is_told_in_units(run: Run, folder: Path) -> None:
+    outcome = run("measure", folder / "labels.tif", "--thickness", "--phase", 1)
+    assert "thickness_mean [µm]" in outcome.out
+
+
+def test_a_phase_is_asked_for_with_what_is_asked_of_it(run: Run, folder: Path) -> None:
+    labels = folder / "labels.tif"
+    check_refused(run("measure", labels, "--objects"), 64, "--objects is of one phase, but none is given; add --phase")
+    check_refused(run("measure", labels, "--phase", 1), 64, "--phase is 1, but nothing is asked of it; add --objects")
+    check_refused(run("measure", labels, "--min-voxels", 5), 64, "no objects are asked for; add --objects")
+    check_refused(run("measure", labels, "--objects", "--phase", 9), 64, "there is no phase 9; the labels have 0, 1, 2")

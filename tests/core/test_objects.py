@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import regionprops_table
 
-from klevels.core.objects import objects_table, size_distribution
+from klevels.core.faces import faces, surface_areas
+from klevels.core.objects import object_regions, objects_table
+from klevels.core.phases import halo
+from klevels.core.region_parts import Regions
 from klevels.core.regions import regions
-from klevels.core.table import Table
 from klevels.errors import DataError, ParameterError
 
 Array = NDArray[Any]
@@ -73,14 +75,17 @@ def ball(shape: tuple[int, ...], center: tuple[float, ...], radii: tuple[float, 
 
 def test_an_ellipsoid_has_its_axes_and_direction() -> None:
     labels = ball((40, 60, 80), (20, 30, 40), (10, 15, 30)).astype(np.uint8)
-    table = objects_table(regions(labels, 2), 1, spacing=(2.0, 1.0, 1.0), unit="mm", areas=[1.0, 5000.0])
+    table = objects_table(with_surfaces(labels, 2, (2.0, 1.0, 1.0)), 1, spacing=(2.0, 1.0, 1.0), unit="mm")
     np.testing.assert_allclose(table["axis_major"], 60, rtol=0.01)
     np.testing.assert_allclose(table["axis_middle"], 40, rtol=0.01)
     np.testing.assert_allclose(table["axis_minor"], 30, rtol=0.01)
     np.testing.assert_allclose([table[f"direction_{name}"][0] for name in "zyx"], [0, 0, 1], atol=1e-6)
     np.testing.assert_allclose(table["volume"], 4 / 3 * math.pi * 20 * 15 * 30, rtol=0.01)
-    surface = math.pi ** (1 / 3) * (6 * table["volume"]) ** (2 / 3)
-    np.testing.assert_allclose(table["sphericity"], surface / 5000)
+    p, a, b, c = 1.6075, 20, 15, 30  # Thomsen's formula is right within 1.1 %
+    known = 4 * math.pi * (((a * b) ** p + (a * c) ** p + (b * c) ** p) / 3) ** (1 / p)
+    np.testing.assert_allclose(table["surface_area"], known, rtol=0.02)
+    as_large = math.pi ** (1 / 3) * (6 * table["volume"]) ** (2 / 3)
+    np.testing.assert_allclose(table["sphericity"], as_large / table["surface_area"])
     assert table.units["volume"] == "mm³"
     assert table.units["surface_area"] == "mm²"
     assert "mean" not in table.columns
@@ -97,11 +102,76 @@ def test_an_oblique_rod_has_its_direction() -> None:
     assert table.units["axis_major"] == "voxel"
 
 
-def test_a_disk_has_a_perimeter_in_place_of_a_surface() -> None:
-    table = objects_table(regions(np.ones((2, 2), np.uint8), 2), 1, spacing=(1.0, 1.0), areas=[8.0])
-    assert table["perimeter"].tolist() == [8.0]
-    np.testing.assert_allclose(table["sphericity"], 2 * math.sqrt(math.pi * 4) / 8)
+def test_a_disk_has_a_perimeter_in_place_of_a_surface_and_is_round() -> None:
+    labels = ball((100, 100), (50, 50), (40, 40)).astype(np.uint8)
+    table = objects_table(with_surfaces(labels, 2, (0.5, 0.5)), 1, spacing=(0.5, 0.5))
+    np.testing.assert_allclose(table["perimeter"], 40 * math.pi, rtol=0.01)
+    np.testing.assert_allclose(table["sphericity"], 1, rtol=0.01)
     assert table.units["perimeter"] == "unit"
+
+
+def test_an_object_that_the_border_cuts_has_no_sphericity() -> None:
+    labels = ball((30, 30, 60), (15, 15, 2), (10, 10, 10)) | ball((30, 30, 60), (15, 15, 40), (10, 10, 10))
+    table = objects_table(with_surfaces(labels.astype(np.uint8), 2), 1)
+    assert table["touches_border"].tolist() == [True, False]
+    assert np.isnan(table["sphericity"]).tolist() == [True, False]
+    assert table["sphericity"][1] == pytest.approx(1, abs=0.03)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), ndim=st.sampled_from([2, 3]), connectivity=st.sampled_from([0, -1]))
+def test_windows_find_the_objects_and_surfaces_of_the_whole(data: st.DataObject, ndim: int, connectivity: int) -> None:
+    shape = (9, 14, 17)[3 - ndim :]
+    labels = data.draw(nps.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 2, 255]), fill=st.just(1)))
+    gray = data.draw(nps.arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
+    neighbors = {2: (4, 8), 3: (6, 26)}[ndim][connectivity]
+    spacing = (2.0, 0.5, 1.0)[:ndim]
+    whole = with_surfaces(labels, 3, spacing, gray, phases=(1, 2), connectivity=neighbors)
+    cuts = [data.draw(st.integers(1, n - 1)) for n in shape]
+    parts = []
+    for corner in np.ndindex(*(2,) * ndim):
+        window = tuple(
+            slice(0, cut) if first == 0 else slice(cut, n) for first, cut, n in zip(corner, cuts, shape, strict=True)
+        )
+        parts.append(with_surfaces(labels, 3, spacing, gray, phases=(1, 2), connectivity=neighbors, window=window))
+    merged = sum(parts[1:], parts[0])
+    np.testing.assert_array_equal(merged.rows, whole.rows)
+    for phase in (1, 2):
+        known = objects_table(whole, phase, spacing=spacing)
+        for name, column in objects_table(merged, phase, spacing=spacing).columns.items():
+            np.testing.assert_array_equal(column, known[name])
+        if len(known):
+            areas = surface_areas(faces(labels, 3, spacing=spacing), spacing)
+            assert known["surface_area" if ndim == 3 else "perimeter"].sum() == pytest.approx(areas[phase])
+
+
+def with_surfaces(
+    labels: Array,
+    n_labels: int,
+    spacing: tuple[float, ...] | None = None,
+    gray: Array | None = None,
+    *,
+    phases: tuple[int, ...] = (1,),
+    connectivity: int | None = None,
+    window: tuple[slice, ...] | None = None,
+) -> Regions:
+    """Return the objects of a window of labels, or of the whole."""
+    window = window or tuple(slice(0, n) for n in labels.shape)
+    around = tuple(
+        slice(max(0, along.start - reach), along.stop + reach)
+        for along, reach in zip(window, halo(labels.ndim), strict=True)
+    )
+    return object_regions(
+        labels[around],
+        None if gray is None else gray[around],
+        n_labels=n_labels,
+        phases=phases,
+        window=window,
+        shape=labels.shape,
+        connectivity=connectivity or {2: 8, 3: 26}[labels.ndim],
+        spacing=spacing,
+        gray_range=None if gray is None else (0.0, 1.0),
+    )
 
 
 def test_windows_give_the_same_table_far_from_the_origin() -> None:
@@ -142,22 +212,6 @@ def test_small_objects_are_left_out_and_numbers_stay() -> None:
     assert table["n_voxels"].tolist() == [2, 3]
 
 
-@given(st.lists(st.floats(0.1, 1e6), max_size=30), st.integers(1, 9))
-def test_each_object_is_in_the_bin_of_its_size(diameters: list[float], n_bins: int) -> None:
-    table = Table({"equivalent_diameter": np.array(diameters, float), "volume": np.array(diameters, float) ** 3})
-    found = size_distribution(table, n_bins)
-    assert found["n_objects"].sum() == len(diameters)
-    assert len(found) <= n_bins
-    if diameters:
-        assert math.isclose(found["share"].sum(), 1)
-        assert found["diameter_from"][0] == pytest.approx(min(diameters))
-        assert found["diameter_to"][-1] == pytest.approx(max(diameters))
-    if len(found) == n_bins > 1:
-        inner = (found[name][1:-1] for name in ("diameter_from", "diameter_to", "n_objects"))
-        for low, high, n in zip(*inner, strict=True):
-            assert n == sum(low <= d < high for d in diameters)
-
-
 def test_bad_input_is_refused() -> None:
     labels = np.zeros((3, 4), np.uint8)
     found = regions(labels, 2)
@@ -171,9 +225,4 @@ def test_bad_input_is_refused() -> None:
         objects_table(regions(labels, 2, summary=True), 0)
     with pytest.raises(DataError, match="add those of all windows first"):
         objects_table(regions(labels, 2, origin=(0, 0), shape=(6, 4)), 0)
-    with pytest.raises(DataError, match=r"the areas have shape \(2,\), there are 1 regions"):
-        objects_table(found, 0, areas=[1.0, 2.0])
     assert len(objects_table(found, 1)) == 0
-    assert len(size_distribution(objects_table(found, 1), 5)) == 0
-    with pytest.raises(ParameterError, match="n_bins is 0"):
-        size_distribution(objects_table(found, 0), 0)

@@ -86,6 +86,6 @@ def test_bad_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         local_thickness(mask, n_sizes=0)
     with pytest.raises(ParameterError, match="give 2 positive numbers"):
         local_thickness(mask, spacing=(1.0, 0.0))
-    monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
-    with pytest.raises(MissingDependencyError, match="needs SciPy"):
+    monkeypatch.setitem(sys.modules, "edt", None)
+    with pytest.raises(MissingDependencyError, match="needs edt"):
         local_thickness(mask)

@@ -16,6 +16,7 @@ from klevels.cli.options import (
     RESUMABLE,
     RUNNING,
     Around,
+    Calibrate,
     Channels,
     Confidence,
     Figure,
@@ -544,6 +545,7 @@ def compare(
         "klevels measure labels.tif",
         "klevels measure labels.tif --gray scan.tif -o phases.csv",
         "klevels measure labels.tif --gray scan.tif --calibrate 0=-1000,20000=0,HU --json",
+        "klevels measure labels.tif --objects --phase 1 -o grains.csv",
     )
 )
 def measure(
@@ -568,12 +570,20 @@ def measure(
             help="How many neighbors a voxel hangs together with: 6, 18 or 26; in two dimensions 4 or 8.",
         ),
     ] = None,
-    calibrate: Annotated[
-        str | None,
-        Parameter(
-            name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."
-        ),
+    calibrate: Calibrate = None,
+    objects: Annotated[
+        bool, Parameter(name="--objects", negative=(), help="Measure the objects of --phase, each in a row of -o.")
+    ] = False,
+    phase: Annotated[
+        int | None, Parameter(name="--phase", converter=whole_number, help="The phase of --objects and --thickness.")
     ] = None,
+    min_voxels: Annotated[
+        int, Parameter(name="--min-voxels", converter=whole_number, help="Smaller objects are left out.")
+    ] = 1,
+    thickness: Annotated[
+        bool,
+        Parameter(name="--thickness", negative=(), help="Tell the local thickness of --phase, in memory."),
+    ] = False,
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -582,7 +592,7 @@ def measure(
     """Measure each phase: volume, fraction, gray values, surface, and what hangs together, with units.
 
     Where the size of a voxel is unknown, lengths are in voxels. A surface is where a phase meets another one. Voxels
-    that klevels left out when it segmented do not count.
+    that klevels left out when it segmented do not count. Objects are the connected regions of one phase.
     """
     from klevels.cli import measures
 
@@ -594,6 +604,10 @@ def measure(
         ignore=ignore,
         connectivity=connectivity,
         calibrate=calibrate,
+        objects=objects,
+        phase=phase,
+        min_voxels=min_voxels,
+        thickness=thickness,
         json=json,
         overwrite=overwrite,
         threads=threads,
@@ -691,6 +705,7 @@ def report(
         Path | None,
         Parameter(name="--gray", help="The image that was segmented; by default the one that the record names."),
     ] = None,
+    calibrate: Calibrate = None,
     json: Annotated[Path | None, Parameter(name="--json", help="Write the content as data, too (.json).")] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -703,7 +718,16 @@ def report(
     """
     from klevels.cli import reports
 
-    reports.report(labels, output, gray=gray, json=json, overwrite=overwrite, threads=threads, running=running)
+    reports.report(
+        labels,
+        output,
+        gray=gray,
+        calibrate=calibrate,
+        json=json,
+        overwrite=overwrite,
+        threads=threads,
+        running=running,
+    )
 
 
 @app.command(

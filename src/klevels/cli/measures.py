@@ -15,12 +15,12 @@ from klevels.cli.options import Running
 from klevels.cli.outputs import Outputs
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
-from klevels.core.calibration import Calibration
+from klevels.core.calibration import as_calibration
 from klevels.core.measures import Measures
 from klevels.core.table import Table
-from klevels.errors import DataError, DataTypeError
+from klevels.errors import DataError, DataTypeError, ParameterError
 from klevels.io.tables import TABLE_SUFFIXES, write_table
-from klevels.measuring import measure_images
+from klevels.measuring import Wanted, measure_images
 
 MOST_ROWS = 64
 """A longer table is for scripts, not for a terminal."""
@@ -37,6 +37,13 @@ SHOWN = (
     "n_components",
     "largest_share",
     "euler",
+    "thickness_mean",
+    "thickness_std",
+    "thickness_max",
+    "diameter_from",
+    "diameter_to",
+    "n_objects",
+    "share",
 )
 
 
@@ -49,12 +56,19 @@ def measure(
     ignore: int | None,
     connectivity: int | None,
     calibrate: str | None,
+    objects: bool,
+    phase: int | None,
+    min_voxels: int,
+    thickness: bool,
     json: bool,
     overwrite: bool,
     threads: int | None,
     running: Running,
 ) -> None:
-    line = None if calibrate is None else Calibration.parse(calibrate)
+    line = as_calibration(calibrate)
+    _check_phase(phase, objects=objects, thickness=thickness, min_voxels=min_voxels)
+    chosen = () if phase is None else (phase,)
+    wanted = Wanted(ignore, connectivity, line, chosen * objects, min_voxels, chosen * thickness)
     given = [running.place(one) for one in present(labels, gray, mask)]
     labels = running.place(labels)
     outputs = Outputs(given, overwrite=overwrite)
@@ -69,17 +83,26 @@ def measure(
         inside = load_mask(mask, image, running)
         stage("measuring")
         try:
-            found = measure_images(
-                image, shades, inside, ignore=ignore, connectivity=connectivity, line=line, workers=workers
-            )
+            found = measure_images(image, shades, inside, wanted, workers)
         except (DataError, DataTypeError) as error:
             raise type(error)(f"{labels}: {error}") from error
         if output is not None:
-            outputs.write({output: lambda part: write_table(found.phases, part, output.suffix.lower())})
+            table = found.objects[phase] if objects and phase is not None else found.phases
+            outputs.write({output: lambda part: write_table(table, part, output.suffix.lower())})
     if json:
         show.facts(found.to_dict(), json=True)
     else:
         _print(found)
+
+
+def _check_phase(phase: int | None, *, objects: bool, thickness: bool, min_voxels: int) -> None:
+    asked = [name for name, one in (("--objects", objects), ("--thickness", thickness)) if one]
+    if asked and phase is None:
+        raise ParameterError(f"{asked[0]} is of one phase, but none is given; add --phase with its label, such as 1")
+    if phase is not None and not asked:
+        raise ParameterError(f"--phase is {phase}, but nothing is asked of it; add --objects or --thickness")
+    if min_voxels != 1 and not objects:
+        raise ParameterError(f"--min-voxels is {min_voxels}, but no objects are asked for; add --objects")
 
 
 def _print(found: Measures) -> None:
@@ -92,6 +115,10 @@ def _print(found: Measures) -> None:
         print("the size of a voxel is unknown: lengths, areas and volumes are in voxels")
     if found.n_ignored:
         print(f"{found.n_ignored:,} of {found.n_voxels:,} voxels are left out")
+    for phase, table in found.objects.items():
+        print(f"phase {phase} has {len(table):,} objects")
+        if len(table):
+            _print_table(found.sizes[phase])
     for warning in found.warnings:
         print(f"warning: {warning}")
 
@@ -104,7 +131,7 @@ def _print_table(table: Table) -> None:
     for line in (heads, *rows):
         print("  ".join(f"{text:>{width}}" for text, width in zip(line, widths, strict=True)))
     if len(table) > MOST_ROWS:
-        print(f"and {len(table) - MOST_ROWS:,} phases more: -o table.csv, or --json, lists all")
+        print(f"and {len(table) - MOST_ROWS:,} rows more: -o table.csv, or --json, lists all")
 
 
 def _is_unknown(values: NDArray[Any]) -> bool:

@@ -65,6 +65,10 @@ Channels = Annotated[
 ]
 Gray = Annotated[bool, Parameter(name="--gray", negative=(), help="Read color as gray (luminance).")]
 Mask = Annotated[Path | None, Parameter(name="--mask", help="An image that is nonzero where voxels count.")]
+Calibrate = Annotated[
+    str | None,
+    Parameter(name="--calibrate", help="What gray values mean: slope,intercept,unit, or gray=value,gray=value,unit."),
+]
 NanOption = Annotated[Nan, Parameter(name="--nan", help="Whether NaN voxels are refused or left out.")]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object on stdout.")]
 Overwrite = Annotated[bool, Parameter(name="--overwrite", negative=(), help="Replace outputs that exist.")]

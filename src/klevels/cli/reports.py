@@ -19,6 +19,7 @@ from klevels.cli.options import Running
 from klevels.cli.outputs import REPORT_SUFFIXES, Outputs, Writer, check_reports, json_writer, text_writer
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
+from klevels.core.calibration import Calibration, as_calibration
 from klevels.errors import DataError, DataTypeError, InputMissingError, KlevelsError, MissingDependencyError, ReadError
 from klevels.files import file_of
 from klevels.image import Image
@@ -41,11 +42,13 @@ def report(
     output: Path,
     *,
     gray: Path | None,
+    calibrate: str | None,
     json: Path | None,
     overwrite: bool,
     threads: int | None,
     running: Running,
 ) -> None:
+    line = as_calibration(calibrate)
     labels = running.place(labels)
     check_reports()
     outputs = Outputs(present(labels, gray, *_existing(record_path(labels))), overwrite=overwrite)
@@ -58,7 +61,7 @@ def report(
         found = found.with_source(image, running) if gray is None else found.given(gray, labels, image, running)
         stage("measuring")
         try:
-            told = _gather(labels, label_image(image), found, workers)
+            told = _gather(labels, label_image(image), found, line, workers)
         except (DataError, DataTypeError) as error:
             raise type(error)(f"{labels}: {error}") from error
         stage("writing")
@@ -110,11 +113,12 @@ def of_segmentation(
     return text_writer(told.html())
 
 
-def _gather(labels: Path, image: Image, found: _Found, workers: Workers) -> Report:
+def _gather(labels: Path, image: Image, found: _Found, line: Calibration | None, workers: Workers) -> Report:
     pictures, lacking = _pictures(image)
     return gather(
         image,
         found.source,
+        calibrate=line,
         record=found.record,
         title=labels.name,
         about=_about(labels),

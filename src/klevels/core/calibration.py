@@ -82,3 +82,28 @@ class Calibration:
             raise ParameterError(f"calibration is {text!r}, both points at gray {gray:g}; give two different ones")
         slope = (other_value - value) / (other_gray - gray)
         return cls(slope, value - slope * gray, unit)
+
+
+def as_calibration(given: Calibration | str | None) -> Calibration | None:
+    """Return what was given as a calibration.
+
+    Parameters
+    ----------
+    given : Calibration, str or None
+        A text is parsed.
+
+    Returns
+    -------
+    Calibration or None
+        None for None.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    if given is None or isinstance(given, Calibration):
+        return given
+    if not isinstance(given, str):
+        raise ParameterError(f"calibration is {given!r}; give {FORM}")
+    return Calibration.parse(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ def drift_warnings(profiles: Mapping[str, Table], phases: Table) -> tuple[str, .
     Returns
     -------
     tuple of str
-        A line for each phase whose mean gray value, or whose fraction, in the first third differs from that in the
-        last.
+        For each direction at most two lines: the phases whose mean gray value, and those whose fraction, in the first
+        third differs from that in the last.
 
     Notes
     -----
@@ -46,45 +47,64 @@ def drift_warnings(profiles: Mapping[str, Table], phases: Table) -> tuple[str, .
     """
     found: list[str] = []
     for name, (first, last) in DIRECTIONS.items():
-        if name in profiles:
-            found += _along(profiles[name], phases, f"from the {first} to the {last} third", REASONS[name], name)
+        ends = _ends(profiles[name], len(phases)) if name in profiles else None
+        if ends is None:
+            continue
+        where = f"from the {first} to the {last} third of {'the radius' if name == 'radius' else name}"
+        for what, moved in (("mean gray value", _moved_means(ends, phases)), ("fraction", _moved_shares(ends, phases))):
+            if moved:
+                found.append(f"{where} the {what} moves, of {'; of '.join(moved)}: {REASONS[name]}")
     return tuple(found)
 
 
-def _along(profile: Table, phases: Table, where: str, reason: str, name: str) -> list[str]:
-    numbers = phases["phase"].tolist()
-    shape = (-1, len(numbers))
-    counts = profile["n_voxels"].reshape(shape).astype(np.float64)
-    if len(counts) < 3:
-        return []
-    third = len(counts) // 3
-    ends = [counts[:third].sum(axis=0), counts[-third:].sum(axis=0)]
-    if min(end.sum() for end in ends) == 0:
-        return []
-    shares = [end / end.sum() for end in ends]
-    along = "the radius" if name == "radius" else name
-    found = []
+@dataclass(frozen=True, eq=False)
+class _End:
+    """A third of an image at one end."""
+
+    shares: NDArray[np.float64]
+    """Of each phase."""
+    means: NDArray[np.float64]
+    """Of the gray values of each phase; NaN where none are known."""
+
+
+def _ends(profile: Table, n_phases: int) -> tuple[_End, _End] | None:
+    counts = profile["n_voxels"].reshape(-1, n_phases).astype(np.float64)
+    means = np.full(counts.shape, np.nan)
     if "mean" in profile.columns:
-        gray = np.nan_to_num(profile["mean"].reshape(shape)) * counts
-        means = [
-            np.divide(part.sum(axis=0), end, out=np.full(len(end), np.nan), where=end > 0)
-            for part, end in zip((gray[:third], gray[-third:]), ends, strict=True)
-        ]
-        for i, gap in enumerate(_gaps(phases["mean"])):
-            moved = means[1][i] - means[0][i]
-            if min(share[i] for share in shares) >= LEAST_SHARE and abs(moved) > GRAY_SHARE * gap:
-                found.append(
-                    f"the mean gray value of phase {numbers[i]} moves by {moved:+.4g} {where} of {along}, "
-                    f"{100 * abs(moved) / gap:.0f} % of the way to the next phase: {reason}"
-                )
-    for i, number in enumerate(numbers):
-        before, after = (float(share[i]) for share in shares)
-        if abs(after - before) > max(FRACTION_POINTS, FRACTION_SHARE * max(before, after)):
-            found.append(
-                f"the fraction of phase {number} moves from {100 * before:.1f} to {100 * after:.1f} % {where} of "
-                f"{along}: {reason}"
-            )
-    return found
+        means = profile["mean"].reshape(counts.shape)
+    third = len(counts) // 3
+    parts = (slice(0, third), slice(len(counts) - third, None))
+    if third == 0 or any(counts[part].sum() == 0 for part in parts):
+        return None
+    first, last = (_end(counts[part], means[part]) for part in parts)
+    return first, last
+
+
+def _end(counts: NDArray[np.float64], means: NDArray[np.float64]) -> _End:
+    n = counts.sum(axis=0)
+    sums = np.where(counts > 0, means * counts, 0).sum(axis=0)
+    return _End(n / n.sum(), np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0))
+
+
+def _moved_means(ends: tuple[_End, _End], phases: Table) -> list[str]:
+    if "mean" not in phases.columns:
+        return []
+    first, last = ends
+    moved, gaps = last.means - first.means, _gaps(phases["mean"])
+    tell = (np.minimum(first.shares, last.shares) >= LEAST_SHARE) & (np.abs(moved) > GRAY_SHARE * gaps)
+    return [
+        f"phase {phases['phase'][i]} by {moved[i]:+.4g}, {100 * abs(moved[i]) / gaps[i]:.0f} % of the way to the next"
+        for i in np.flatnonzero(tell).tolist()
+    ]
+
+
+def _moved_shares(ends: tuple[_End, _End], phases: Table) -> list[str]:
+    before, after = (end.shares for end in ends)
+    tell = np.abs(after - before) > np.maximum(FRACTION_POINTS, FRACTION_SHARE * np.maximum(before, after))
+    return [
+        f"phase {phases['phase'][i]} from {100 * before[i]:.1f} to {100 * after[i]:.1f} %"
+        for i in np.flatnonzero(tell).tolist()
+    ]
 
 
 def _gaps(means: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from klevels.core.sizes import size_distribution
 from klevels.core.table import Table
 
 
@@ -58,20 +59,27 @@ class Measures:
         shares = ", ".join(f"{100 * share:.1f} %" for share in self.phases["fraction"][:8].tolist())
         return f"Measures({len(self.phases)} phases: {shares}{', …' if len(self.phases) > 8 else ''})"
 
+    @property
+    def sizes(self) -> dict[int, Table]:
+        """How many objects there are of each size, for each phase whose objects are known; see `size_distribution`."""
+        return {phase: size_distribution(table) for phase, table in self.objects.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values.
 
         Returns
         -------
         dict
-            Ready for JSON: phases (a list with a mapping for each), units (of their columns), profiles and objects
-            (each with rows and units), warnings, shape, spacing, unit, gray_unit, connectivity, n_voxels, n_ignored.
+            Ready for JSON: phases (a list with a mapping for each), units (of their columns), profiles, objects
+            and sizes (each with rows and units), warnings, shape, spacing, unit, gray_unit, connectivity,
+            n_voxels, n_ignored.
         """
         return {
             "phases": list(self.phases.rows()),
             "units": dict(self.phases.units),
             "profiles": {name: _stored(table) for name, table in self.profiles.items()},
             "objects": {str(phase): _stored(table) for phase, table in self.objects.items()},
+            "sizes": {str(phase): _stored(table) for phase, table in self.sizes.items()},
             "warnings": list(self.warnings),
             "shape": list(self.shape),
             "spacing": None if self.spacing is None else list(self.spacing),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,6 +160,32 @@ def calibrated(table: Table, line: Calibration) -> Table:
     return Table(columns, {**table.units, **gray})
 
 
+def with_thickness(table: Table, found: Mapping[int, NDArray[np.float32]], grid: Grid) -> Table:
+    """Add how thick phases are.
+
+    Parameters
+    ----------
+    table : Table
+        A row a phase.
+    found : mapping of int to ndarray
+        The local thickness of each voxel of some phases.
+    grid : Grid
+        The grid of voxels.
+
+    Returns
+    -------
+    Table
+        With `thickness_mean`, `thickness_std` and `thickness_max`, over voxels; NaN for the other phases. The same
+        table if none was asked for.
+    """
+    if not found:
+        return table
+    told = np.array([_spread(found.get(phase)) for phase in table["phase"].tolist()])
+    columns = {f"thickness_{name}": told[:, i] for i, name in enumerate(("mean", "std", "max"))}
+    units = dict.fromkeys(columns, length_units(grid.spacing, grid.unit)[0])
+    return Table({**table.columns, **columns}, {**table.units, **units})
+
+
 def profile_tables(
     sums: PhaseSums, phases: Sequence[int], grid: Grid, gray_range: tuple[float, float] | None, gray_unit: str | None
 ) -> dict[str, Table]:
@@ -223,6 +249,12 @@ def _profile(
         if gray_unit is not None:
             units["mean"] = gray_unit
     return Table(columns, units)
+
+
+def _spread(values: NDArray[np.float32] | None) -> tuple[float, float, float]:
+    if values is None:
+        return math.nan, math.nan, math.nan
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)), float(values.max())
 
 
 def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:

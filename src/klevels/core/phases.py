@@ -114,11 +114,7 @@ def phase_sums(
     PhaseSums
         To be merged with those of the other parts.
     """
-    reach = halo(labels.ndim)
-    owned = tuple(
-        slice(start := along.start - max(0, along.start - r), start + along.stop - along.start)
-        for along, r in zip(window, reach, strict=True)
-    )
+    owned = inner_part(labels.shape, window)
     inner = np.ascontiguousarray(labels[owned])
     origin = tuple(along.start for along in window)
     place: dict[str, Any] = {"origin": origin, "shape": tuple(shape)}
@@ -136,6 +132,25 @@ def phase_sums(
         inner, inner_gray, n_labels, low=low, high=high, **place, n_radii=n_rings, spacing=spacing, threads=threads
     )
     return PhaseSums(counted, surfaces, joined, grays, sums)
+
+
+def inner_part(shape: Sequence[int], window: Sequence[slice]) -> tuple[slice, ...]:
+    """Return where in a part with its halo the part itself lies.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the part with its halo, which the ends of the image cut.
+    window : sequence of slice
+        Which part of the image it is, without.
+
+    Returns
+    -------
+    tuple of slice
+        Within that shape.
+    """
+    starts = [min(along.start, reach) for along, reach in zip(window, halo(len(shape)), strict=True)]
+    return tuple(slice(a, a + along.stop - along.start) for a, along in zip(starts, window, strict=True))
 
 
 def n_radii(shape: Sequence[int]) -> int:

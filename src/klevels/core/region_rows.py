@@ -16,7 +16,8 @@ LOW, HIGH, SUMS = slice(3, 6), slice(6, 9), slice(9, 12)
 PRODUCTS = slice(12, 18)
 """Of coordinates: zz, zy, zx, yy, yx, xx."""
 GRAY = 18
-N_COLUMNS = 19
+MORE = slice(19, None)
+"""What else is known, and adds up."""
 
 STEPS = 1 << 24
 """Into so many steps the range of gray values is divided where they are floats."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from klevels.core import _measures
 from klevels.core.region_parts import CONNECTIVITIES, Regions, as_volume
-from klevels.core.region_rows import N_COLUMNS, dtype_of, placed
+from klevels.core.region_rows import placed
 from klevels.core.region_sides import inner_sides, sides_of
 from klevels.core.voxels import count_threads
 from klevels.errors import DataError, DataTypeError, ParameterError
@@ -52,6 +52,7 @@ def regions(
     origin: Sequence[int] | None = None,
     shape: Sequence[int] | None = None,
     with_ids: bool = False,
+    more: Callable[[NDArray[np.uint32], int], NDArray[np.int64]] | None = None,
     summary: bool = False,
     threads: int | None = None,
 ) -> Regions:
@@ -79,6 +80,9 @@ def regions(
         Of the whole.
     with_ids : bool
         Whether to keep the region of each voxel, in `Regions.ids`.
+    more : callable, optional
+        What else is known of each region: given ``ids``, of the labels' shape, and how many there are, it returns whole
+        numbers, a row a region, that add up where regions of windows are joined. They are the last columns of `rows`.
     summary : bool
         Whether regions that no other window can touch any more are only counted, so that memory stays small.
     threads : int, optional
@@ -103,7 +107,7 @@ def regions(
     Notes
     -----
     Runs of equal labels along x are joined by union-find [1]_, in slabs on several threads; then the slabs are joined.
-    Memory is 16 bytes a run and 152 bytes a region, and 4 bytes a voxel with ids.
+    Memory is 16 bytes a run and 152 bytes a region, and 4 bytes a voxel with ids or `more`.
 
     References
     ----------
@@ -125,7 +129,7 @@ def regions(
     array, volume, connectivity, chosen = _checked_labels(labels, n_labels, connectivity, only)
     low, high, whole = _checked_window(array.shape, origin, shape)
     values, bounds = _checked_gray(gray, gray_range, array.shape)
-    ids = np.empty(volume.shape, np.uint32) if with_ids else None
+    ids = np.empty(volume.shape, np.uint32) if with_ids or more is not None else None
     faces: list[NDArray[np.uint32] | None] = [
         np.empty(volume.shape[:axis] + volume.shape[axis + 1 :], np.uint32) if inner else None
         for inner, axis in zip(inner_sides(low, high, whole), (0, 0, 1, 1, 2, 2), strict=True)
@@ -138,22 +142,25 @@ def regions(
         raise DataError(
             f"the gray values have NaN in {n_nan} voxels of regions; label them as left out, or replace them"
         )
+    here = placed(rows, low, volume.shape, whole)
+    if more is not None and ids is not None:
+        here = np.hstack([here, more(ids.reshape(array.shape), len(rows))])
     found = Regions(
         n_labels=n_labels,
         connectivity=connectivity,
         shape=whole[3 - array.ndim :],
         has_gray=gray is not None,
         gray_range=bounds,
-        ids=None if ids is None else ids.reshape(array.shape),
+        ids=ids.reshape(array.shape) if with_ids and ids is not None else None,
         summary=summary,
         _windows=((low, high),),
         _sides=(),
-        _open=np.empty((0, N_COLUMNS), dtype_of(whole)),
+        _open=here[:0],
         _closed=(),
         _counts=np.zeros((n_labels, 6), np.int64),
     )
     sides = sides_of(low, high, whole, faces, len(rows), int(inner > 6))
-    return found.settled(sides, placed(rows, low, volume.shape, whole), (), found._counts)
+    return found.settled(sides, here, (), found._counts)
 
 
 def connectivity_of(found: Regions) -> Connectivity:

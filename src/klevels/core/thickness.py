@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from klevels.core.volumes import closeness_of
+from klevels.core.voxels import count_threads
 from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
 
 
 def local_thickness(
-    mask: ArrayLike, *, spacing: Sequence[float] | None = None, n_sizes: int = 25
+    mask: ArrayLike, *, spacing: Sequence[float] | None = None, n_sizes: int = 25, threads: int | None = None
 ) -> NDArray[np.float32]:
     """Return for each voxel the diameter of the largest sphere that lies in the phase and holds the voxel.
 
@@ -25,6 +27,8 @@ def local_thickness(
         The size of a voxel along each axis; lengths are in voxels without.
     n_sizes : int
         How many sizes are told apart at least; as many more as it takes that they lie half a voxel apart.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
 
     Returns
     -------
@@ -34,13 +38,13 @@ def local_thickness(
     Raises
     ------
     MissingDependencyError
-        If SciPy is not installed.
+        If edt is not installed.
     DataTypeError
         If the mask is not bool.
     DataError
         If the mask has not two or three axes, is empty, or True everywhere: a sphere of any size would fit.
     ParameterError
-        If the spacing is not one positive number for each axis, or `n_sizes` is below 1.
+        If the spacing is not one positive number for each axis, or `n_sizes` or `threads` is below 1.
 
     Notes
     -----
@@ -50,7 +54,7 @@ def local_thickness(
     that is right. Of a slab of equal voxels the result is at most half a voxel off. Spheres between two sizes count as
     the smaller, whose radius is at most a quarter of a voxel less: together the error is at most one voxel.
 
-    It takes about 70 bytes a voxel, most of it in SciPy's transform.
+    It takes some 20 bytes a voxel.
 
     References
     ----------
@@ -74,19 +78,19 @@ def local_thickness(
     if n_sizes < 1:
         raise ParameterError(f"n_sizes is {n_sizes}; give 1 or more")
     closeness_of(phase.ndim, spacing)
-    try:
-        from scipy.ndimage import distance_transform_edt
-    except ImportError as error:
-        raise MissingDependencyError("local thickness needs SciPy; pip install 'klevels[measure]'") from error
     sizes = tuple(map(float, spacing)) if spacing is not None else (1.0,) * phase.ndim
+    try:
+        from edt import edt
+    except ImportError as error:
+        raise MissingDependencyError("local thickness needs edt; pip install 'klevels[measure]'") from error
+    transform = partial(edt, anisotropy=sizes, black_border=False, parallel=count_threads(threads))
     finest = min(sizes)
     thickness = np.zeros(phase.shape, np.float32)
     if not phase.any():
         return thickness
-    distances = distance_transform_edt(phase, sampling=sizes).astype(np.float32)
+    distances = transform(phase)
     for radius in _radii(distances[phase], n_sizes, finest / 4):
-        from_centers = distance_transform_edt(distances < np.float32(radius), sampling=sizes).astype(np.float32)
-        held = (from_centers < np.float32(radius)) & (thickness == 0) & phase
+        held = (transform(distances < np.float32(radius)) < np.float32(radius)) & (thickness == 0) & phase
         thickness[held] = 2 * radius - finest / 2
     return thickness
 

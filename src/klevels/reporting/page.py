@@ -10,15 +10,16 @@ from klevels.core.levels import Levels
 from klevels.errors import MissingDependencyError
 from klevels.figures.colors import hex_color
 from klevels.reporting.drawings import phase_colors_of
+from klevels.reporting.facts import fact_rows, recipe_rows
+from klevels.reporting.numbers import number, percent
 from klevels.reporting.rows import (
+    MOST_OBJECTS,
     class_rows,
-    fact_rows,
-    number,
     object_table,
-    percent,
     phase_rows,
-    recipe_rows,
+    size_rows,
     sweep_rows,
+    unlisted,
 )
 from klevels.version import __version__
 
@@ -93,6 +94,9 @@ def _content(report: Report) -> dict[str, Any]:
         "objects": [
             (phase, len(table), *object_table(table, measures.gray_unit)) for phase, table in measures.objects.items()
         ],
+        "sizes": {phase: (table.units["diameter_from"], size_rows(table)) for phase, table in measures.sizes.items()},
+        "unlisted": ", ".join(unlisted(measures)),
+        "most_objects": MOST_OBJECTS,
         "recipe": [] if report.recipe is None else recipe_rows(report.recipe),
         "recipe_json": None if recipe is None else json.dumps(recipe, indent=2, ensure_ascii=False),
         "n_voxels": number(measures.n_voxels),

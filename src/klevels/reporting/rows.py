@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
 from klevels.core.intervals import Intervals
@@ -13,7 +9,7 @@ from klevels.core.levels import Levels
 from klevels.core.measures import Measures
 from klevels.core.selection import KSweep
 from klevels.core.table import Table
-from klevels.recipe import Recipe
+from klevels.reporting.numbers import NOTHING, number, percent
 
 Row = tuple[str, str, list[str]]
 """A name, a unit, and a value for each phase."""
@@ -38,12 +34,16 @@ NAMES = {
     "percolates_y": "Percolates along y",
     "percolates_x": "Percolates along x",
     "euler": "Euler number",
+    "thickness_mean": "Local thickness, mean",
+    "thickness_std": "Local thickness, standard deviation",
+    "thickness_max": "Local thickness, greatest",
 }
 SHARES = ("fraction", "fraction_of_whole", "largest_share")
 GRAYS = ("mean", "std", "min", "max")
 COUNTS = {"n_voxels": "voxels", "n_components": "regions"}
-NOTHING = "–"
-MOST_OBJECTS = 20
+MOST_OBJECTS = 10_000
+"""A phase of more objects is noise, or for scripts."""
+MOST_LISTED = 20
 FIRST_OF_OBJECTS = (
     "object",
     "label",
@@ -111,13 +111,50 @@ def object_table(table: Table, gray_unit: str | None) -> tuple[list[str], list[l
     order = np.arange(len(table))
     if "n_voxels" in table.columns:
         order = np.argsort(-table["n_voxels"].astype(np.int64), kind="stable")
-    order = order[:MOST_OBJECTS]
+    order = order[:MOST_LISTED]
     heads = []
     for name in names:
         unit = _unit(name, table, gray_unit)
         heads.append(f"{name.replace('_', ' ')}{f' [{unit}]' if unit not in ('', NOTHING, 'yes or no') else ''}")
     rows = [[number(table[name][i].item()) for name in names] for i in order.tolist()]
     return heads, rows, len(table) - len(order)
+
+
+def unlisted(measures: Measures) -> list[str]:
+    """Return which phases have too many objects.
+
+    Parameters
+    ----------
+    measures : Measures
+        Of phases.
+
+    Returns
+    -------
+    list of str
+        Each with its number of objects.
+    """
+    counts = zip(measures.phases["phase"].tolist(), measures.phases["n_components"].tolist(), strict=True)
+    return [f"phase {phase} ({n:,})" for phase, n in counts if n > MOST_OBJECTS and phase not in measures.objects]
+
+
+def size_rows(table: Table) -> list[tuple[str, str, str]]:
+    """Return how many objects there are of each size.
+
+    Parameters
+    ----------
+    table : Table
+        As `size_distribution` returns it.
+
+    Returns
+    -------
+    list of tuple of str
+        Diameters, objects, and their share in percent.
+    """
+    columns = (table[name].tolist() for name in ("diameter_from", "diameter_to", "n_objects", "share"))
+    return [
+        (f"{number(low)} to {number(high)}", number(n), percent(share))
+        for low, high, n, share in zip(*columns, strict=True)
+    ]
 
 
 def class_rows(levels: Levels) -> list[tuple[str, str, str, str, str]]:
@@ -163,118 +200,6 @@ def sweep_rows(swept: KSweep) -> list[tuple[str, ...]]:
     ]
 
 
-def recipe_rows(recipe: Recipe) -> list[tuple[str, str]]:
-    """Return what was asked, in words.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe.
-
-    Returns
-    -------
-    list of tuple of str
-        A name and a value; what was not asked for is left out, but for the main steps.
-    """
-    borders = {None: "not at all", "resolve": "given to a neighboring phase", "undecided": "a class of their own"}
-    smooth = "not at all" if recipe.smooth is None else f"Potts model, β = {_text(recipe.smooth)}"
-    found = [
-        ("Number of classes k", str(recipe.k)),
-        ("Classes", "fitted before, and applied as they were" if recipe.model is not None else "fitted to this scan"),
-        ("Noise split off first", "not at all" if recipe.noise is None else _text(recipe.noise)),
-        ("Denoised", "not at all" if recipe.denoise is None else _denoised(recipe)),
-        ("Voxels on borders", borders[recipe.borders]),
-        ("Labels smoothed", smooth),
-    ]
-    found += [("Classes estimated anew while smoothed", "yes")] if recipe.reestimate else []
-    found += [("Mask", recipe.mask)] if recipe.mask is not None else []
-    found += [("NaN", "left out")] if recipe.nan == "ignore" else []
-    found += [("Color", "read as gray")] if recipe.gray else []
-    found += [("Channels", "divided by their standard deviations")] if recipe.normalize else []
-    found += [("Resolution level", str(recipe.level))] if recipe.level else []
-    found += [("Value of missing chunks", _text(recipe.missing))] if recipe.missing is not None else []
-    if recipe.quality != "default" or recipe.random_state:
-        found.append(("Search", f"{recipe.quality}, seed {recipe.random_state}"))
-    return found
-
-
-def fact_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return facts about a file.
-
-    Parameters
-    ----------
-    facts : mapping of str to object
-        As `klevels.io.describe` returns them.
-
-    Returns
-    -------
-    list of tuple of str
-        A name and a value; what is unknown says so.
-    """
-    found = []
-    for name, value in facts.items():
-        text = f"{value:,} bytes" if name in ("bytes", "file_bytes") and isinstance(value, int) else _text(value)
-        if name == "spacing" and isinstance(value, list | tuple):
-            text = f"{_text(value)} {facts.get('unit') or '(unit unknown)'}"
-        if name == "unit" and facts.get("spacing") is not None:
-            continue
-        shown = {"bytes": "size in memory", "file_bytes": "size on disk", "spacing": "voxel size"}
-        found.append((shown.get(name, name.replace("_", " ")), text))
-    return found
-
-
-def number(value: Any) -> str:
-    """Write a number as people read it.
-
-    Parameters
-    ----------
-    value : object
-        A number, a truth value, or None.
-
-    Returns
-    -------
-    str
-        With four digits or more; a dash for what is unknown.
-
-    Examples
-    --------
-    >>> number(1234567), number(0.19634), number(1234567.8), number(float("nan")), number(True)
-    ('1,234,567', '0.1963', '1,234,568', '–', 'yes')
-    """
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return NOTHING
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
-    return str(value)
-
-
-def percent(share: float) -> str:
-    """Write a share in percent, without the sign.
-
-    Parameters
-    ----------
-    share : float
-        From 0 to 1.
-
-    Returns
-    -------
-    str
-        With two decimals, or two digits where it is small.
-
-    Examples
-    --------
-    >>> percent(0.196349), percent(0.000012), percent(0.0)
-    ('19.63', '0.0012', '0.00')
-    """
-    if not math.isfinite(share):
-        return NOTHING
-    return f"{100 * share:.2g}" if 0 < share < 0.0001 else f"{100 * share:.2f}"
-
-
 def _ends(sure: Intervals, phase: int) -> str:
     if phase >= len(sure.phases):
         return NOTHING
@@ -290,35 +215,3 @@ def _unit(name: str, table: Table, gray_unit: str | None) -> str:
     if name in GRAYS:
         return gray_unit or "gray values"
     return COUNTS.get(name, NOTHING)
-
-
-def _denoised(recipe: Recipe) -> str:
-    if isinstance(recipe.denoise, str) or recipe.denoise is None:
-        return str(recipe.denoise)
-    words = {
-        "diffusion": "curvature anisotropic diffusion",
-        "nlm": "non-local means",
-        "bilateral": "bilateral filter",
-        "tv": "total variation",
-        "median": "median",
-        "gaussian": "Gaussian",
-    }
-    unit = "voxels" if recipe.denoise.method in ("median", "gaussian") else "gray values"
-    strength = "" if recipe.denoise.strength is None else f", strength {_text(recipe.denoise.strength)} {unit}"
-    noise = "" if recipe.denoise.noise is None else f", noise {_text(recipe.denoise.noise)} gray values"
-    return f"{words[recipe.denoise.method]}{strength}{noise}"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list | tuple):
-        parts: Sequence[Any] = value
-        return " × ".join(map(_text, parts))
-    return str(value)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from klevels import figures
 from klevels.assessing import remaining_noise
+from klevels.core.calibration import Calibration, as_calibration
 from klevels.core.histogram import Histogram
 from klevels.core.intervals import Intervals, intervals
 from klevels.core.levels import Levels
@@ -29,6 +30,7 @@ from klevels.record import read_json, record_of
 from klevels.reporting.citations import citations
 from klevels.reporting.content import Report
 from klevels.reporting.drawings import Drawing, drawing, phase_colors_of, picture, planes, profiles
+from klevels.reporting.rows import MOST_OBJECTS
 from klevels.sources import as_gray_image, as_image
 from klevels.workers import Workers
 
@@ -41,6 +43,7 @@ def report(
     gray: Image | ArrayLike | None = None,
     *,
     measures: Measures | None = None,
+    calibrate: Calibration | str | None = None,
     record: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     title: str = "Segmentation",
     about: Mapping[str, Any] | None = None,
@@ -61,7 +64,9 @@ def report(
     gray : Image or array_like, optional
         What was segmented. Of a `Segmentation` it is known.
     measures : Measures, optional
-        As `measure` returns them, with objects or calibrated; measured by default.
+        As `measure` returns them. Measured by default, with the objects of phases that have at most 10,000.
+    calibrate : Calibration or str, optional
+        What gray values mean, as `measure` takes it.
     record : mapping, str or path-like, optional
         The record that lies beside the labels: it knows the recipe and the classes. Of a `Segmentation` they are known.
     title : str
@@ -116,10 +121,14 @@ def report(
     known = _of_segmentation(labels) if isinstance(labels, Segmentation) else _of_labels(labels, gray, record)
     shades = None if known.source is None or "c" in known.source.axes else known.source
     if measures is None:
-        from klevels.measuring import measure  # its kernels are not needed where measures are given
+        from klevels.measuring import Wanted, measure_images  # its kernels are not needed where measures are given
 
         what = labels if isinstance(labels, Segmentation) else known.labels
-        measures = measure(what, shades, threads=threads, memory=memory, client=client)
+        measures = measure_images(
+            what, shades, None, Wanted(line=as_calibration(calibrate), most_objects=MOST_OBJECTS), workers
+        )
+    elif calibrate is not None:
+        raise ParameterError("calibrate is given with measures; give it to measure")
     if tuple(measures.shape) not in ((), known.labels.shape):
         raise DataError(f"the measures are of shape {measures.shape}, the labels {known.labels.shape}; give a pair")
     if known.counted is None and shades is not None:

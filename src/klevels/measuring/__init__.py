@@ -1,0 +1,8 @@
+"""Measure the phases of labels of any kind: in memory, where they are stored, or in blocks on a cluster."""
+
+from __future__ import annotations
+
+from klevels.measuring.labels import label_image
+from klevels.measuring.verb import Wanted, measure, measure_images
+
+__all__ = ["Wanted", "label_image", "measure", "measure_images"]
