@@ -2,7 +2,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/optional.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +9,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,7 +25,8 @@ using Triple = std::array<std::size_t, 3>;
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::size_t reach = 4;       // a voxel before a face, one of the differences, two of the box that smooths
-constexpr std::size_t n_columns = 5;   // cosines along z, y, x; Euler numbers for 6 and for 26 neighbors
+constexpr std::size_t n_columns = 5;   // of labels: cosines along z, y, x; Euler numbers for 6 and for 26 neighbors
+constexpr std::size_t n_axes = 3;      // of objects: cosines alone
 constexpr double unit = 1 << 20;       // of a cosine
 
 // What a voxel is to the label that is looked at. Two neighbors are a face if just one of them has the label, and
@@ -69,7 +68,7 @@ void add_euler(std::int64_t both, std::int64_t* row) {
 template <class T>
 struct Volume {
     const T* labels;
-    const std::uint32_t* ids;  // or null
+    const std::uint32_t* ids;  // of what is counted alone; or null
     Triple shape, begin, end;  // end of what is counted
     std::size_t n_labels;
     std::array<double, 3> weights;  // one over the size of a voxel
@@ -81,6 +80,7 @@ class Tile {
 public:
     explicit Tile(const Volume<T>& volume) : volume_(volume) {}
 
+    // A row of sums for each label, or, where there are ids, for each object.
     void count(const Triple& begin, const Triple& end, std::int64_t* sums) {
         begin_ = begin;
         for (int a = 0; a < 3; ++a) {
@@ -92,15 +92,18 @@ public:
         strides_ = {whole_[1] * whole_[2], whole_[2], 1};
         load();
         const bool ends = windows_ != inner_ || !begin[0] || !begin[1] || !begin[2];
-        if (present_.size() == 1 && !volume_.ids && !ends) return;
+        if (present_.size() == 1 && (volume_.ids || !ends)) return;
         for (const std::size_t label : present_) {
             if (label >= volume_.n_labels) continue;
-            std::int64_t* row = sums + (volume_.ids ? 0 : label * n_columns);
             set_states(static_cast<T>(label));
-            if (present_.size() > 1) count_faces(row);
-            if (!volume_.ids) count_windows(row);
+            if (volume_.ids) {
+                count_object_faces(sums);
+            } else {
+                std::int64_t* row = sums + label * n_columns;
+                if (present_.size() > 1) count_faces(row);
+                count_windows(row);
+            }
         }
-        if (volume_.ids) count_id_windows(sums);
     }
 
 private:
@@ -111,24 +114,22 @@ private:
         return std::min(from_halo < reach ? 0 : from_halo - reach, volume_.shape[a] - 1);
     }
 
-    template <class U>
-    void copy(const U* from, std::vector<U>& to) const {
+    void load() {
         const auto& shape = volume_.shape;
-        to.resize(size());
-        U* out = to.data();
+        labels_.resize(size());
+        T* out = labels_.data();
         for (std::size_t z = 0; z < whole_[0]; ++z)
             for (std::size_t y = 0; y < whole_[1]; ++y, out += whole_[2]) {
-                const U* row = from + (clamped(z, 0) * shape[1] + clamped(y, 1)) * shape[2];
+                const T* row = volume_.labels + (clamped(z, 0) * shape[1] + clamped(y, 1)) * shape[2];
                 std::size_t x = 0, last = whole_[2];
                 while (x < last && x + begin_[2] < reach) out[x++] = row[0];
                 while (last > x && last - 1 + begin_[2] - reach >= shape[2]) out[--last] = row[shape[2] - 1];
                 std::copy(row + (x + begin_[2] - reach), row + (last + begin_[2] - reach), out + x);
             }
+        find_present();
     }
 
-    void load() {
-        copy(volume_.labels, labels_);
-        if (volume_.ids) copy(volume_.ids, ids_);
+    void find_present() {
         present_.clear();
         const T first = labels_[0];
         bool differ = false;
@@ -163,42 +164,58 @@ private:
     }
 
     void count_faces(std::int64_t* row) {
-        bool any = false;
-        for (int a = 0; a < 3; ++a) {
-            find_faces(a);
-            any = any || !faces_[a].empty();
-        }
-        if (!any) return;
+        const auto found = [&](int a) -> auto& {
+            auto& faces = faces_[a];
+            find_faces(a, [](std::uint8_t here, std::uint8_t before) { return (here ^ before) == own; }, true, faces);
+            return faces;
+        };
+        if (found(0).empty() & found(1).empty() & found(2).empty()) return;
         smooth();
         for (int a = 0; a < 3; ++a) {
-            if (volume_.ids) {
-                for (const std::uint32_t face : faces_[a]) {
-                    const std::uint32_t id = ids_[states_[face] & own ? face : face - strides_[a]];
-                    if (id) row[id * n_columns + a] += cosine(face, a);
-                }
-            } else {
-                std::int64_t sum = 0;
-                for (const std::uint32_t face : faces_[a]) sum += cosine(face, a);
-                row[a] += sum;
-            }
+            std::int64_t sum = 0;
+            for (const std::uint32_t face : faces_[a]) sum += cosine(face, a);
+            row[a] += sum;
         }
     }
 
-    // Lists the faces across an axis by the voxel after each.
-    void find_faces(int a) {
-        auto& faces = faces_[a];
-        faces.clear();
-        std::array<std::size_t, 3> first{reach, reach, reach};
-        if (begin_[a] == 0) ++first[a];
-        const std::size_t n = whole_[2] - reach - first[2], padded = (n + 7) / 8 * 8;
+    // Each face belongs to the voxel that has the label, in whatever part of the volume the other one is.
+    void count_object_faces(std::int64_t* sums) {
+        bool smoothed = false;
+        for (int a = 0; a < 3; ++a)
+            for (const bool below : {true, false}) {
+                auto& faces = faces_[a];
+                find_faces(a, [](std::uint8_t here, std::uint8_t there) { return (here == own) & (there == other); },
+                           below, faces);
+                if (!faces.empty() && !std::exchange(smoothed, true)) smooth();
+                const std::size_t ahead = below ? 0 : strides_[a];
+                for (const std::uint32_t voxel : faces)
+                    if (const std::uint32_t id = id_of(voxel)) sums[id * n_axes + a] += cosine(voxel + ahead, a);
+            }
+    }
+
+    std::uint32_t id_of(std::size_t voxel) const {
+        const Triple place{voxel / strides_[0], voxel % strides_[0] / strides_[1], voxel % strides_[1]};
+        std::size_t found = 0;
+        for (int a = 0; a < 3; ++a)
+            found = found * (volume_.end[a] - volume_.begin[a]) + place[a] - reach + begin_[a] - volume_.begin[a];
+        return volume_.ids[found];
+    }
+
+    // Lists the voxels that have a face toward the one before, or after, along an axis. Those beyond the ends of the
+    // volume are repeated, and so have none.
+    template <class Differs>
+    void find_faces(int a, Differs&& differs, bool below, std::vector<std::uint32_t>& faces) {
+        const std::size_t n = inner_[2], padded = (n + 7) / 8 * 8;
         flags_.assign(padded, 0);
+        faces.clear();
         std::size_t n_found = 0;
-        for (std::size_t z = first[0]; z < whole_[0] - reach; ++z)
-            for (std::size_t y = first[1]; y < whole_[1] - reach; ++y) {
-                const std::size_t from = at(z, y, first[2]);
-                const std::uint8_t *after = states_.data() + from, *before = after - strides_[a];
+        for (std::size_t z = reach; z < reach + inner_[0]; ++z)
+            for (std::size_t y = reach; y < reach + inner_[1]; ++y) {
+                const std::size_t from = at(z, y, reach);
+                const std::uint8_t* here = states_.data() + from;
+                const std::uint8_t* there = below ? here - strides_[a] : here + strides_[a];
                 std::uint8_t* flags = flags_.data();
-                for (std::size_t x = 0; x < n; ++x) flags[x] = (after[x] ^ before[x]) == own;
+                for (std::size_t x = 0; x < n; ++x) flags[x] = differs(here[x], there[x]);
                 if (faces.size() < n_found + padded) faces.resize(2 * (n_found + padded));
                 std::uint32_t* found = faces.data() + n_found;
                 each_word<false>(padded, [&](std::size_t x) {  // without branches, which would be hard to foresee
@@ -262,26 +279,24 @@ private:
     }
 
     // Nothing has a label beyond the ends of the volume.
-    template <class U>
-    void clear_ends(std::vector<U>& values) const {
+    void clear_ends() {
         for (int a = 0; a < 3; ++a) {
-            if (begin_[a] == 0) clear_layer(values, a, reach - 1);
-            if (windows_[a] != inner_[a]) clear_layer(values, a, whole_[a] - reach);
+            if (begin_[a] == 0) clear_layer(a, reach - 1);
+            if (windows_[a] != inner_[a]) clear_layer(a, whole_[a] - reach);
         }
     }
 
-    template <class U>
-    void clear_layer(std::vector<U>& values, int a, std::size_t where) const {
+    void clear_layer(int a, std::size_t where) {
         Triple first{}, last = whole_;
         first[a] = where;
         last[a] = where + 1;
         for (std::size_t z = first[0]; z < last[0]; ++z)
             for (std::size_t y = first[1]; y < last[1]; ++y)
-                std::fill(values.begin() + at(z, y, first[2]), values.begin() + at(z, y, last[2] - 1) + 1, U{0});
+                std::fill(states_.begin() + at(z, y, first[2]), states_.begin() + at(z, y, last[2] - 1) + 1, other);
     }
 
     void count_windows(std::int64_t* row) {
-        clear_ends(states_);
+        clear_ends();
         sums_.resize(size());
         const std::uint8_t* states = states_.data();
         std::uint8_t* pairs = sums_.data();
@@ -303,47 +318,23 @@ private:
         }
     }
 
-    void count_id_windows(std::int64_t* sums) {
-        clear_ends(ids_);
-        for (std::size_t z = reach; z < reach + windows_[0]; ++z)
-            for (std::size_t y = reach; y < reach + windows_[1]; ++y)
-                for (std::size_t x = reach; x < reach + windows_[2]; ++x) count_id_window(at(z, y, x), sums);
-    }
-
-    void count_id_window(std::size_t last, std::int64_t* sums) {
-        std::uint32_t ids[8], differ = 0;
-        for (unsigned i = 0; i < 8; ++i) {
-            ids[i] = ids_[last - (i & 1 ? 0 : 1) - (i & 2 ? 0 : strides_[1]) - (i & 4 ? 0 : strides_[0])];
-            differ |= ids[i] ^ ids[0];
-        }
-        if (!differ) return;
-        for (unsigned done = 0, i = 0; i < 8; ++i) {
-            if (!ids[i] || done >> i & 1) continue;
-            unsigned code = 0;
-            for (unsigned j = i; j < 8; ++j) code |= static_cast<unsigned>(ids[j] == ids[i]) << j;
-            done |= code;
-            add_euler(euler_of[code], sums + ids[i] * n_columns);
-        }
-    }
-
     const Volume<T>& volume_;
     Triple begin_{}, inner_{}, whole_{}, windows_{}, strides_{};
     std::vector<T> labels_;
-    std::vector<std::uint32_t> ids_;
     std::vector<std::size_t> present_;
     Bytes states_, sums_, flags_, seen_;
     std::vector<std::uint32_t> faces_[3];
 };
 
 template <class T>
-void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_threads, std::int64_t* out) {
+void count_all(const Volume<T>& volume, std::size_t n_sums, std::size_t n_threads, std::int64_t* out) {
     const bool flat = volume.shape[0] == 1;
     const Triple most{32, flat ? std::size_t{128} : std::size_t{32}, 256};
     Triple n{};
     for (int a = 0; a < 3; ++a) n[a] = (volume.end[a] - volume.begin[a] + most[a] - 1) / most[a];
     const std::size_t n_tiles = n[0] * n[1] * n[2];
     n_threads = std::max<std::size_t>(1, std::min(n_threads, n_tiles));
-    std::vector<std::vector<std::int64_t>> parts(n_threads - 1, std::vector<std::int64_t>(n_rows * n_columns));
+    std::vector<std::vector<std::int64_t>> parts(n_threads - 1, std::vector<std::int64_t>(n_sums));
     std::vector<Tile<T>> tiles(n_threads, Tile<T>(volume));
     parallel_blocks(n_tiles, n_threads, [&](std::size_t thread, std::size_t tile) {
         const Triple index{tile / (n[1] * n[2]), tile / n[2] % n[1], tile % n[2]};
@@ -361,21 +352,36 @@ void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_thread
 template <class T>
 using Labels = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::uint32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-using Out =
-    nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
+using Weights = std::array<double, 3>;
+template <std::size_t columns>
+using Out = nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(columns)>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+Volume<T> volume_of(const Labels<T>& labels, const std::uint32_t* ids, const Triple& begin, const Triple& end,
+                    std::size_t n_labels, const Weights& weights) {
+    return {labels.data(), ids, {labels.shape(0), labels.shape(1), labels.shape(2)}, begin, end, n_labels, weights};
+}
 
 template <class T>
 void bind_for(nb::module_& m) {
     m.def(
         "count_faces",
-        [](Labels<T> labels, std::optional<Ids> ids, const Triple& begin, const Triple& end, std::size_t n_labels,
-           const std::array<double, 3>& weights, std::size_t n_threads, Out out) {
-            const Volume<T> volume{labels.data(), ids ? ids->data() : nullptr,
-                                   {labels.shape(0), labels.shape(1), labels.shape(2)}, begin, end, n_labels, weights};
+        [](Labels<T> labels, const Triple& begin, const Triple& end, std::size_t n_labels, const Weights& weights,
+           std::size_t n_threads, Out<n_columns> out) {
+            const auto volume = volume_of<T>(labels, nullptr, begin, end, n_labels, weights);
             nb::gil_scoped_release release;
-            count_all(volume, out.shape(0), n_threads, out.data());
+            count_all(volume, out.size(), n_threads, out.data());
         },
-        "labels"_a, "ids"_a.none(), "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
+        "labels"_a, "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
+    m.def(
+        "count_object_faces",
+        [](Labels<T> labels, Ids ids, const Triple& begin, const Triple& end, std::size_t n_labels,
+           const Weights& weights, std::size_t n_threads, Out<n_axes> out) {
+            const auto volume = volume_of<T>(labels, ids.data(), begin, end, n_labels, weights);
+            nb::gil_scoped_release release;
+            count_all(volume, out.size(), n_threads, out.data());
+        },
+        "labels"_a, "ids"_a, "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
 }
 
 }  // namespace
