@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as nps
 from numpy.typing import NDArray
 from skimage.measure import euler_number
 
+from instruction_sets import digest_on
 from klevels.core.faces import ONE, Faces, euler_numbers, faces, halo, object_faces, surface_areas
 from klevels.errors import DataError, DataTypeError, ParameterError
 
@@ -218,6 +219,30 @@ def test_threads_and_dtypes_change_nothing() -> None:
         _assert_equal(faces(labels, 4, threads=threads), expected)
     _assert_equal(faces(labels.astype(np.uint16), 4), expected)
     _assert_equal(faces(np.asfortranarray(labels).astype(">u2"), 4), expected)
+
+
+SCRIPT = """
+import hashlib
+import os
+import numpy as np
+from klevels.core.faces import faces, object_faces
+random = np.random.default_rng(5)
+digest = hashlib.sha256()
+for shape in ((9, 40, 300), (70, 500)):
+    labels = random.integers(0, 4, shape).astype(np.uint16)
+    labels[..., 30:90] = labels[..., 30:31]
+    ids = random.integers(0, 9, shape, np.uint32)
+    spacing = (0.7, 1.0, 1.3)[: len(shape)]
+    for array in (labels, labels.astype(np.uint8)):
+        found = faces(array, 3, spacing=spacing)
+        for sums in (found.sums, found.euler, object_faces(array, 3, ids, 8, spacing=spacing)):
+            digest.update(sums.tobytes())
+print(os.environ.get("KLEVELS_SIMD", "best"), digest.hexdigest())
+"""
+
+
+def test_instruction_sets_change_nothing() -> None:
+    assert len({digest_on(SCRIPT, wish)[1] for wish in ("baseline", "avx2", None)}) == 1
 
 
 def test_bad_input_is_refused() -> None:

@@ -35,7 +35,7 @@ class Faces:
         For each label, along z, y and x, the sum of ``abs(cos)`` over its faces, in units of 2**-20: how much of each
         face counts; see `faces`.
     euler : ndarray of int64, shape (n_labels, 2)
-        Eight times the Euler number, where voxels hang together by faces, and where they do by corners, too.
+        The Euler number, where voxels hang together by faces, and where they do by corners, too.
     """
 
     sums: NDArray[np.int64]
@@ -100,8 +100,8 @@ def faces(
     bare number of faces is right in any orientation [1]_: within 1 % for planes, and for balls of a radius of 12 voxels
     or more. Edges are rounded, by two voxels or so: a cube of 20 voxels has 8 % less than its six sides.
 
-    The Euler number is objects, less tunnels, plus cavities; what of it lies in each window of 2 x 2 x 2 voxels is
-    added up. Beyond the end of the image no voxel has a label.
+    The Euler number is objects, less tunnels, plus cavities, added up from the corners, edges, faces and voxels that
+    each part holds. Beyond the end of the image no voxel has a label.
 
     References
     ----------
@@ -263,7 +263,7 @@ def euler_numbers(faces: Faces, connectivity: int) -> NDArray[np.int64]:
         raise ParameterError(
             f"connectivity is {connectivity}; Euler numbers are known for 6 and 26, in 2-D for 4 and 8"
         )
-    return faces.euler[:, COLUMNS[connectivity]] // 8
+    return faces.euler[:, COLUMNS[connectivity]]
 
 
 def _asked(
