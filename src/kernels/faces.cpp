@@ -1,19 +1,19 @@
-// Where a label meets others: surface areas, and Euler numbers.
+// Where a label meets others: surface areas, and Euler numbers. Each label of a tile is a bit a voxel, and sums of bytes.
+#include "faces.hpp"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/optional.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <optional>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
+#include "instructions.hpp"
 #include "measures.hpp"
 #include "parallel.hpp"
 
@@ -21,59 +21,36 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace klevels {
+
+KLEVELS_LOOPS(FaceLoops, face_loops)
+
 namespace {
 
 using Triple = std::array<std::size_t, 3>;
-using Bytes = std::vector<std::uint8_t>;
+using Word = std::uint64_t;
+using Words = std::array<Word, most_words>;
 
-constexpr std::size_t reach = 4;       // a voxel before a face, one of the differences, two of the box that smooths
-constexpr std::size_t n_columns = 5;   // cosines along z, y, x; Euler numbers for 6 and for 26 neighbors
-constexpr double unit = 1 << 20;       // of a cosine
-
-// What a voxel is to the label that is looked at. Two neighbors are a face if just one of them has the label, and
-// neither is left out: their states differ in the lowest bit alone.
-enum State : std::uint8_t { other = 0, own = 1, left_out = 2 };
-
-// Eight times what 2 x 2 x 2 voxels add to the Euler number. Voxels that hang together by corners are closed cubes,
-// which share corners, edges and faces; those that hang together by faces are points, joined where they are neighbors.
-// Both numbers in one: that for 26 neighbors times 2^32, and that for 6.
-constexpr std::array<std::int64_t, 256> euler_table() {
-    std::array<std::int64_t, 256> table{};
-    for (unsigned code = 0; code < 256; ++code) {
-        std::int64_t closed = code ? 8 : 0, open = code == 255 ? -8 : 0;
-        for (unsigned fixed = 1; fixed < 8; ++fixed)  // axes along which a cell is one voxel wide
-            for (unsigned place = 0; place < 8; ++place) {
-                if (place & ~fixed) continue;
-                unsigned cell = 0;
-                for (unsigned corner = 0; corner < 8; ++corner)
-                    if ((corner & fixed) == place) cell |= 1u << corner;
-                const int n_fixed = std::popcount(fixed);
-                constexpr int closed_weights[] = {0, -4, 2, -1}, open_weights[] = {0, 4, -2, 1};
-                if (code & cell) closed += closed_weights[n_fixed];
-                if ((code & cell) == cell) open += open_weights[n_fixed];
-            }
-        table[code] = closed * (std::int64_t{1} << 32) + open;
-    }
-    return table;
-}
-
-constexpr auto euler_of = euler_table();
-
-
-void add_euler(std::int64_t both, std::int64_t* row) {
-    const auto open = static_cast<std::int32_t>(static_cast<std::uint32_t>(both));
-    row[3] += open;
-    row[4] += (both - open) >> 32;
-}
+constexpr std::size_t reach = 4;      // a voxel before a face, one of the differences, two of the box that smooths
+constexpr std::size_t n_columns = 5;  // of labels: cosines along z, y, x; Euler numbers for 6 and for 26 neighbors
+constexpr std::size_t n_axes = 3;     // of objects: cosines alone
+constexpr std::size_t most_along_x = 256;
+static_assert(most_along_x + 2 * reach <= longest_row);
 
 template <class T>
 struct Volume {
     const T* labels;
-    const std::uint32_t* ids;  // or null
+    const std::uint32_t* ids;  // of what is counted alone; or null
     Triple shape, begin, end;  // end of what is counted
     std::size_t n_labels;
     std::array<double, 3> weights;  // one over the size of a voxel
 };
+
+// Bits from begin to end.
+Words range(std::size_t begin, std::size_t end) {
+    Words words{};
+    for (std::size_t x = begin; x < end; ++x) words[x / 64] |= Word{1} << (x % 64);
+    return words;
+}
 
 // A part of the volume with `reach` voxels around it; beyond the ends of the volume its last voxels are repeated.
 template <class T>
@@ -81,6 +58,7 @@ class Tile {
 public:
     explicit Tile(const Volume<T>& volume) : volume_(volume) {}
 
+    // A row of sums for each label, or, where there are ids, for each object.
     void count(const Triple& begin, const Triple& end, std::int64_t* sums) {
         begin_ = begin;
         for (int a = 0; a < 3; ++a) {
@@ -92,47 +70,47 @@ public:
         strides_ = {whole_[1] * whole_[2], whole_[2], 1};
         load();
         const bool ends = windows_ != inner_ || !begin[0] || !begin[1] || !begin[2];
-        if (present_.size() == 1 && !volume_.ids && !ends) return;
+        if (present_.size() == 1 && (volume_.ids || !ends)) return;
+        prepare_bits();
         for (const std::size_t label : present_) {
             if (label >= volume_.n_labels) continue;
-            std::int64_t* row = sums + (volume_.ids ? 0 : label * n_columns);
-            set_states(static_cast<T>(label));
+            match(static_cast<T>(label), own_);
+            std::int64_t* row = volume_.ids ? sums : sums + label * n_columns;
             if (present_.size() > 1) count_faces(row);
             if (!volume_.ids) count_windows(row);
         }
-        if (volume_.ids) count_id_windows(sums);
     }
 
 private:
-    std::size_t size() const { return whole_[0] * strides_[0]; }
-
     std::size_t clamped(std::size_t at, int a) const {
         const std::size_t from_halo = at + begin_[a];
         return std::min(from_halo < reach ? 0 : from_halo - reach, volume_.shape[a] - 1);
     }
 
-    template <class U>
-    void copy(const U* from, std::vector<U>& to) const {
+    bool inside(std::size_t at, int a) const {
+        return at + begin_[a] >= reach && at + begin_[a] - reach < volume_.shape[a];
+    }
+
+    void load() {
         const auto& shape = volume_.shape;
-        to.resize(size());
-        U* out = to.data();
+        labels_.resize(whole_[0] * strides_[0] + 64);
+        T* out = labels_.data();
         for (std::size_t z = 0; z < whole_[0]; ++z)
             for (std::size_t y = 0; y < whole_[1]; ++y, out += whole_[2]) {
-                const U* row = from + (clamped(z, 0) * shape[1] + clamped(y, 1)) * shape[2];
+                const T* row = volume_.labels + (clamped(z, 0) * shape[1] + clamped(y, 1)) * shape[2];
                 std::size_t x = 0, last = whole_[2];
                 while (x < last && x + begin_[2] < reach) out[x++] = row[0];
                 while (last > x && last - 1 + begin_[2] - reach >= shape[2]) out[--last] = row[shape[2] - 1];
                 std::copy(row + (x + begin_[2] - reach), row + (last + begin_[2] - reach), out + x);
             }
+        find_present(static_cast<std::size_t>(out - labels_.data()));
     }
 
-    void load() {
-        copy(volume_.labels, labels_);
-        if (volume_.ids) copy(volume_.ids, ids_);
+    void find_present(std::size_t n) {
         present_.clear();
         const T first = labels_[0];
         bool differ = false;
-        for (std::size_t at = 0; at < labels_.size() && !differ; at += whole_[2]) {
+        for (std::size_t at = 0; at < n && !differ; at += whole_[2]) {
             T bits = 0;
             for (std::size_t x = 0; x < whole_[2]; ++x) bits |= static_cast<T>(labels_[at + x] ^ first);
             differ = bits != 0;
@@ -143,207 +121,167 @@ private:
         }
         seen_.assign(std::size_t{1} << (8 * sizeof(T)), 0);
         std::uint8_t* seen = seen_.data();
-        for (const T label : labels_) seen[label] = 1;
+        constexpr std::size_t step = 8 / sizeof(T);
+        Word word = 0, last = 0;
+        for (std::size_t i = 0; i < n; i += step) {  // equal words come in a row
+            std::memcpy(&word, labels_.data() + i, 8);
+            if (word == last && i) continue;
+            for (std::size_t j = i; j < std::min(i + step, n); ++j) seen[labels_[j]] = 1;
+            last = word;
+        }
         for (std::size_t label = 0; label < seen_.size(); ++label)
             if (seen_[label]) present_.push_back(label);
     }
 
-    void set_states(T label) {
-        states_.resize(size());
-        const std::size_t most = (std::size_t{1} << (8 * sizeof(T))) - 1;
-        const T last = static_cast<T>(std::min(volume_.n_labels - 1, most));
-        const T* labels = labels_.data();
-        std::uint8_t* states = states_.data();
-        for (std::size_t i = 0, n = size(); i < n; ++i)
-            states[i] = static_cast<std::uint8_t>((labels[i] == label) | ((labels[i] > last) << 1));
-    }
-
-    std::size_t at(std::size_t z, std::size_t y, std::size_t x) const {
-        return z * strides_[0] + y * strides_[1] + x;
-    }
-
-    void count_faces(std::int64_t* row) {
-        bool any = false;
-        for (int a = 0; a < 3; ++a) {
-            find_faces(a);
-            any = any || !faces_[a].empty();
+    // What is left out, and all beyond the ends of the volume, has no label, and no face toward a label.
+    void prepare_bits() {
+        n_words_ = (whole_[2] + 63) / 64;
+        std::size_t first = 0, last = whole_[2];
+        while (!inside(first, 2)) ++first;
+        while (!inside(last - 1, 2)) --last;
+        within_ = range(first, last);
+        counted_ = range(reach, reach + inner_[2]);
+        wanted_ = range(reach, reach + windows_[2]);
+        sums_.resize(whole_[0] * strides_[0]);
+        own_.resize(whole_[0] * whole_[1] * n_words_);
+        left_out_.assign(own_.size(), 0);
+        for (auto label = present_.rbegin(); label != present_.rend() && *label >= volume_.n_labels; ++label) {
+            match(static_cast<T>(*label), own_);
+            for (std::size_t i = 0; i < own_.size(); ++i) left_out_[i] |= own_[i];
         }
-        if (!any) return;
-        smooth();
+        for (std::size_t z = 0; z < whole_[0]; ++z)
+            for (std::size_t y = 0; y < whole_[1]; ++y)
+                for (std::size_t w = 0; w < n_words_; ++w)
+                    left_out_[place(z, y) + w] |= inside(z, 0) && inside(y, 1) ? ~within_[w] : ~Word{0};
+    }
+
+    std::size_t place(std::size_t z, std::size_t y) const { return (z * whole_[1] + y) * n_words_; }
+
+    // Finds the bits of a label, and its sums over squares of 5 x 5.
+    void match(T label, std::vector<Word>& bits) {
+        const FaceLoops& loops = face_loops();
+        for (std::size_t z = 0; z < whole_[0]; ++z) {
+            std::uint8_t* sums = sums_.data() + z * strides_[0];
+            for (std::size_t y = 0; y < whole_[1]; ++y) {
+                const T* row = labels_.data() + z * strides_[0] + y * strides_[1];
+                Word* out = bits.data() + place(z, y);
+                if constexpr (std::is_same_v<T, std::uint8_t>)
+                    loops.match8(row, whole_[2], label, out, sums + y * strides_[1]);
+                else
+                    loops.match16(row, whole_[2], label, out, sums + y * strides_[1]);
+                const bool is_inside = inside(z, 0) && inside(y, 1);
+                for (std::size_t w = 0; w < n_words_; ++w) out[w] &= is_inside ? within_[w] : 0;
+            }
+            loops.add_rows(sums, whole_[1], whole_[2]);
+        }
+    }
+
+    void count_faces(std::int64_t* sums) {
+        face_loops().add_rows(sums_.data(), whole_[0], strides_[0]);
         for (int a = 0; a < 3; ++a) {
-            if (volume_.ids) {
-                for (const std::uint32_t face : faces_[a]) {
-                    const std::uint32_t id = ids_[states_[face] & own ? face : face - strides_[a]];
-                    if (id) row[id * n_columns + a] += cosine(face, a);
+            list_faces<true>(a, sums);
+            if (volume_.ids) list_faces<false>(a, sums);
+        }
+    }
+
+    // The bits of the voxels before, or after, along an axis.
+    template <bool below>
+    Word neighbors(const std::vector<Word>& bits, std::size_t row, std::size_t w, int a) const {
+        const Word* here = bits.data() + row;
+        if (a < 2) {
+            const std::size_t step = n_words_ * (a ? 1 : whole_[1]);
+            return below ? bits[row + w - step] : bits[row + w + step];
+        }
+        if constexpr (below) return here[w] << 1 | (w ? here[w - 1] >> 63 : 0);
+        return here[w] >> 1 | (w + 1 < n_words_ ? here[w + 1] << 63 : 0);
+    }
+
+    // Goes through the faces toward the voxels before, or after. Those of labels are all found from the voxel after
+    // them. Each of an object is found from the voxel that has the label, wherever the other one is.
+    template <bool below>
+    void list_faces(int a, std::int64_t* sums) {
+        const std::uint32_t* ids = volume_.ids;
+        n_listed_ = 0;
+        for (std::size_t z = reach; z < reach + inner_[0]; ++z)
+            for (std::size_t y = reach; y < reach + inner_[1]; ++y) {
+                const std::size_t row = place(z, y);
+                if (volume_.ids) ids = ids_of_row(z, y);
+                for (std::size_t w = 0; w < n_words_; ++w) {
+                    const Word own = own_[row + w], own_there = neighbors<below>(own_, row, w, a);
+                    Word found = own & ~own_there & ~neighbors<below>(left_out_, row, w, a);
+                    if (!ids) found |= own_there & ~own & ~left_out_[row + w];
+                    found &= counted_[w];
+                    const std::size_t from = z * strides_[0] + y * strides_[1] + 64 * w + (below ? 0 : strides_[a]);
+                    for (; found; found &= found - 1) {
+                        const auto x = static_cast<std::size_t>(std::countr_zero(found));
+                        listed_[n_listed_] = static_cast<std::uint32_t>(from + x);
+                        if (ids) ids_[n_listed_] = ids[64 * w + x - reach];
+                        ++n_listed_;
+                    }
+                    if (n_listed_ > most_cosines - 64) sum_up(a, sums);
                 }
-            } else {
-                std::int64_t sum = 0;
-                for (const std::uint32_t face : faces_[a]) sum += cosine(face, a);
-                row[a] += sum;
             }
-        }
+        sum_up(a, sums);
     }
 
-    // Lists the faces across an axis by the voxel after each.
-    void find_faces(int a) {
-        auto& faces = faces_[a];
-        faces.clear();
-        std::array<std::size_t, 3> first{reach, reach, reach};
-        if (begin_[a] == 0) ++first[a];
-        const std::size_t n = whole_[2] - reach - first[2], padded = (n + 7) / 8 * 8;
-        flags_.assign(padded, 0);
-        std::size_t n_found = 0;
-        for (std::size_t z = first[0]; z < whole_[0] - reach; ++z)
-            for (std::size_t y = first[1]; y < whole_[1] - reach; ++y) {
-                const std::size_t from = at(z, y, first[2]);
-                const std::uint8_t *after = states_.data() + from, *before = after - strides_[a];
-                std::uint8_t* flags = flags_.data();
-                for (std::size_t x = 0; x < n; ++x) flags[x] = (after[x] ^ before[x]) == own;
-                if (faces.size() < n_found + padded) faces.resize(2 * (n_found + padded));
-                std::uint32_t* found = faces.data() + n_found;
-                each_word<false>(padded, [&](std::size_t x) {  // without branches, which would be hard to foresee
-                    *found = static_cast<std::uint32_t>(from + x);
-                    found += flags[x];
-                });
-                n_found = static_cast<std::size_t>(found - faces.data());
-            }
-        faces.resize(n_found);
+    const std::uint32_t* ids_of_row(std::size_t z, std::size_t y) const {
+        const Triple at{z - reach, y - reach, 0};
+        std::size_t found = 0;
+        for (int a = 0; a < 3; ++a)
+            found = found * (volume_.end[a] - volume_.begin[a]) + at[a] + begin_[a] - volume_.begin[a];
+        return volume_.ids + found;
     }
 
-    // Calls seen(i) for all flags but where eight are zero; with `full`, also but where all bits of eight are set.
-    template <bool full, class Seen>
-    void each_word(std::size_t n, Seen&& seen) const {
-        const std::uint8_t* flags = flags_.data();
-        for (std::size_t i = 0; i < n; i += 8) {
-            std::uint64_t word;
-            std::memcpy(&word, flags + i, 8);
-            if (word == 0 || (full && word == ~std::uint64_t{0})) continue;
-            for (std::size_t j = i; j < i + 8; ++j) seen(j);
-        }
-    }
-
-    // Sums of the label over boxes of 5 x 5 x 5, each at the first voxel of its box.
-    void smooth() {
-        sums_.resize(size());
-        const std::size_t n = whole_[2], n_rows = whole_[0] * whole_[1];
-        for (std::size_t r = 0; r < n_rows; ++r) {
-            const std::uint8_t* in = states_.data() + r * n;
-            std::uint8_t* out = sums_.data() + r * n;
-            for (std::size_t x = 0; x + 4 < n; ++x)
-                out[x] = static_cast<std::uint8_t>((in[x] & 1) + (in[x + 1] & 1) + (in[x + 2] & 1) + (in[x + 3] & 1) +
-                                                   (in[x + 4] & 1));
-            for (std::size_t x = n - 4; x < n; ++x) out[x] = 0;
-        }
-        for (std::size_t z = 0; z < whole_[0]; ++z) add_rows(sums_.data() + z * strides_[0], whole_[1], n);
-        add_rows(sums_.data(), whole_[0], strides_[0]);
-    }
-
-    static void add_rows(std::uint8_t* rows, std::size_t n_rows, std::size_t n) {
-        for (std::size_t r = 0; r + 4 < n_rows; ++r, rows += n)
-            for (std::size_t x = 0; x < n; ++x)
-                rows[x] = static_cast<std::uint8_t>(rows[x] + rows[x + n] + rows[x + 2 * n] + rows[x + 3 * n] +
-                                                    rows[x + 4 * n]);
-    }
-
-    // |cos| of the angle between a face's axis and the normal of the smoothed label, in fixed point.
-    std::int64_t cosine(std::size_t face, int a) const {
-        const std::uint8_t* after = sums_.data() + face - 2 * (strides_[0] + strides_[1] + 1);
-        const std::uint8_t* before = after - strides_[a];
-        double along = 0, squares = 0;
+    void sum_up(int a, std::int64_t* sums) {
+        FaceList list{sums_.data(), {}, {}, listed_.data(), n_listed_, a};
         for (int b = 0; b < 3; ++b) {
-            const auto step = static_cast<std::ptrdiff_t>(strides_[b]);
-            const double slope =
-                (after[step] - after[-step] + before[step] - before[-step]) * volume_.weights[b];
-            if (b == a) along = slope;
-            squares += slope * slope;
+            list.strides[b] = static_cast<std::ptrdiff_t>(strides_[b]);
+            list.weights[b] = volume_.weights[b];
         }
-        const double cosine = squares > 0 ? std::abs(along) / std::sqrt(squares) : 1.0;
-        return static_cast<std::int64_t>(cosine * unit + 0.5);
-    }
-
-    // Nothing has a label beyond the ends of the volume.
-    template <class U>
-    void clear_ends(std::vector<U>& values) const {
-        for (int a = 0; a < 3; ++a) {
-            if (begin_[a] == 0) clear_layer(values, a, reach - 1);
-            if (windows_[a] != inner_[a]) clear_layer(values, a, whole_[a] - reach);
+        face_loops().cosines(list, cosines_.data());
+        std::int64_t sum = 0;
+        for (std::size_t i = 0; i < n_listed_; ++i) {
+            if (!volume_.ids)
+                sum += cosines_[i];
+            else if (ids_[i])
+                sums[ids_[i] * n_axes + a] += cosines_[i];
         }
-    }
-
-    template <class U>
-    void clear_layer(std::vector<U>& values, int a, std::size_t where) const {
-        Triple first{}, last = whole_;
-        first[a] = where;
-        last[a] = where + 1;
-        for (std::size_t z = first[0]; z < last[0]; ++z)
-            for (std::size_t y = first[1]; y < last[1]; ++y)
-                std::fill(values.begin() + at(z, y, first[2]), values.begin() + at(z, y, last[2] - 1) + 1, U{0});
+        if (!volume_.ids) sums[a] += sum;
+        n_listed_ = 0;
     }
 
     void count_windows(std::int64_t* row) {
-        clear_ends(states_);
-        sums_.resize(size());
-        const std::uint8_t* states = states_.data();
-        std::uint8_t* pairs = sums_.data();
-        for (std::size_t i = 1, n_voxels = size(); i < n_voxels; ++i)
-            pairs[i] = static_cast<std::uint8_t>((states[i - 1] & 1) + 2 * (states[i] & 1));
-        const std::size_t n = windows_[2], padded = (n + 7) / 8 * 8;
-        flags_.assign(padded, 0);
-        std::int64_t both = 0;
-        for (std::size_t z = reach; z < reach + windows_[0]; ++z) {
-            for (std::size_t y = reach; y < reach + windows_[1]; ++y) {
-                const std::uint8_t *last = sums_.data() + at(z, y, reach), *third = last - strides_[1],
-                                   *second = last - strides_[0], *first = second - strides_[1];
-                std::uint8_t* codes = flags_.data();
-                for (std::size_t x = 0; x < n; ++x)
-                    codes[x] = static_cast<std::uint8_t>(first[x] + 4 * second[x] + 16 * third[x] + 64 * last[x]);
-                each_word<true>(padded, [&](std::size_t x) { both += euler_of[codes[x]]; });
-            }
-            add_euler(std::exchange(both, 0), row);
-        }
-    }
-
-    void count_id_windows(std::int64_t* sums) {
-        clear_ends(ids_);
         for (std::size_t z = reach; z < reach + windows_[0]; ++z)
-            for (std::size_t y = reach; y < reach + windows_[1]; ++y)
-                for (std::size_t x = reach; x < reach + windows_[2]; ++x) count_id_window(at(z, y, x), sums);
-    }
-
-    void count_id_window(std::size_t last, std::int64_t* sums) {
-        std::uint32_t ids[8], differ = 0;
-        for (unsigned i = 0; i < 8; ++i) {
-            ids[i] = ids_[last - (i & 1 ? 0 : 1) - (i & 2 ? 0 : strides_[1]) - (i & 4 ? 0 : strides_[0])];
-            differ |= ids[i] ^ ids[0];
-        }
-        if (!differ) return;
-        for (unsigned done = 0, i = 0; i < 8; ++i) {
-            if (!ids[i] || done >> i & 1) continue;
-            unsigned code = 0;
-            for (unsigned j = i; j < 8; ++j) code |= static_cast<unsigned>(ids[j] == ids[i]) << j;
-            done |= code;
-            add_euler(euler_of[code], sums + ids[i] * n_columns);
-        }
+            for (std::size_t y = reach; y < reach + windows_[1]; ++y) {
+                const Word* own = own_.data();
+                face_loops().add_euler({{own + place(z - 1, y - 1), own + place(z - 1, y), own + place(z, y - 1),
+                                         own + place(z, y)},
+                                        wanted_.data(), n_words_},
+                                       row + 3);
+            }
     }
 
     const Volume<T>& volume_;
     Triple begin_{}, inner_{}, whole_{}, windows_{}, strides_{};
+    std::size_t n_words_ = 0, n_listed_ = 0;
+    Words within_{}, counted_{}, wanted_{};  // along x: in the volume, in the tile, and the windows
     std::vector<T> labels_;
-    std::vector<std::uint32_t> ids_;
     std::vector<std::size_t> present_;
-    Bytes states_, sums_, flags_, seen_;
-    std::vector<std::uint32_t> faces_[3];
+    std::vector<Word> own_, left_out_;
+    std::vector<std::uint8_t> sums_, seen_;
+    std::array<std::uint32_t, most_cosines> listed_{}, ids_{};
+    std::array<std::int32_t, most_cosines> cosines_{};
 };
 
 template <class T>
-void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_threads, std::int64_t* out) {
+void count_all(const Volume<T>& volume, std::size_t n_sums, std::size_t n_threads, std::int64_t* out) {
     const bool flat = volume.shape[0] == 1;
-    const Triple most{32, flat ? std::size_t{128} : std::size_t{32}, 256};
+    const Triple most{32, flat ? std::size_t{128} : std::size_t{32}, most_along_x};
     Triple n{};
     for (int a = 0; a < 3; ++a) n[a] = (volume.end[a] - volume.begin[a] + most[a] - 1) / most[a];
     const std::size_t n_tiles = n[0] * n[1] * n[2];
     n_threads = std::max<std::size_t>(1, std::min(n_threads, n_tiles));
-    std::vector<std::vector<std::int64_t>> parts(n_threads - 1, std::vector<std::int64_t>(n_rows * n_columns));
+    std::vector<std::vector<std::int64_t>> parts(n_threads - 1, std::vector<std::int64_t>(n_sums));
     std::vector<Tile<T>> tiles(n_threads, Tile<T>(volume));
     parallel_blocks(n_tiles, n_threads, [&](std::size_t thread, std::size_t tile) {
         const Triple index{tile / (n[1] * n[2]), tile / n[2] % n[1], tile % n[2]};
@@ -361,21 +299,36 @@ void count_all(const Volume<T>& volume, std::size_t n_rows, std::size_t n_thread
 template <class T>
 using Labels = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::uint32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-using Out =
-    nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(n_columns)>, nb::c_contig, nb::device::cpu>;
+using Weights = std::array<double, 3>;
+template <std::size_t columns>
+using Out = nb::ndarray<std::int64_t, nb::shape<-1, static_cast<nb::ssize_t>(columns)>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+Volume<T> volume_of(const Labels<T>& labels, const std::uint32_t* ids, const Triple& begin, const Triple& end,
+                    std::size_t n_labels, const Weights& weights) {
+    return {labels.data(), ids, {labels.shape(0), labels.shape(1), labels.shape(2)}, begin, end, n_labels, weights};
+}
 
 template <class T>
 void bind_for(nb::module_& m) {
     m.def(
         "count_faces",
-        [](Labels<T> labels, std::optional<Ids> ids, const Triple& begin, const Triple& end, std::size_t n_labels,
-           const std::array<double, 3>& weights, std::size_t n_threads, Out out) {
-            const Volume<T> volume{labels.data(), ids ? ids->data() : nullptr,
-                                   {labels.shape(0), labels.shape(1), labels.shape(2)}, begin, end, n_labels, weights};
+        [](Labels<T> labels, const Triple& begin, const Triple& end, std::size_t n_labels, const Weights& weights,
+           std::size_t n_threads, Out<n_columns> out) {
+            const auto volume = volume_of<T>(labels, nullptr, begin, end, n_labels, weights);
             nb::gil_scoped_release release;
-            count_all(volume, out.shape(0), n_threads, out.data());
+            count_all(volume, out.size(), n_threads, out.data());
         },
-        "labels"_a, "ids"_a.none(), "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
+        "labels"_a, "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
+    m.def(
+        "count_object_faces",
+        [](Labels<T> labels, Ids ids, const Triple& begin, const Triple& end, std::size_t n_labels,
+           const Weights& weights, std::size_t n_threads, Out<n_axes> out) {
+            const auto volume = volume_of<T>(labels, ids.data(), begin, end, n_labels, weights);
+            nb::gil_scoped_release release;
+            count_all(volume, out.size(), n_threads, out.data());
+        },
+        "labels"_a, "ids"_a, "begin"_a, "end"_a, "n_labels"_a, "weights"_a, "n_threads"_a, "out"_a);
 }
 
 }  // namespace

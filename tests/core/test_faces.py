@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,8 @@ from hypothesis.extra import numpy as nps
 from numpy.typing import NDArray
 from skimage.measure import euler_number
 
-from klevels.core.faces import ONE, Faces, euler_numbers, faces, halo, surface_areas
+from instruction_sets import digest_on
+from klevels.core.faces import ONE, Faces, euler_numbers, faces, halo, object_faces, surface_areas
 from klevels.errors import DataError, DataTypeError, ParameterError
 
 Array = NDArray[Any]
@@ -147,38 +151,65 @@ def test_cuts_are_no_surface() -> None:
     assert not faces(np.zeros((5, 6, 7), np.uint8), 2).sums.any()
 
 
-@given(st.data())
-def test_blocks_add_up_to_the_whole(data: st.DataObject) -> None:
-    ndim = data.draw(st.integers(2, 3))
-    shape = tuple(data.draw(st.integers(1, 24)) for _ in range(ndim))
-    dtype = data.draw(st.sampled_from((np.uint8, np.uint16)))
-    labels = _blobs(shape, 3, data.draw(st.integers(0, 9))).astype(dtype)
-    labels[labels == 2] = data.draw(st.sampled_from((2, 3, 255)))
-    ids = np.random.default_rng(1).integers(0, 5, shape, np.uint32) if data.draw(st.booleans()) else None
+def _blocks(data: st.DataObject, shape: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], ...]]:
+    """Yield blocks that cover an image: what is seen of it, what of that is owned, and where that lies in the image."""
     cuts = [sorted({0, n, *data.draw(st.lists(st.integers(0, n), max_size=3))}) for n in shape]
-    total = None
     for block in itertools.product(*(itertools.pairwise(cut) for cut in cuts)):
         seen = tuple(
             slice(max(0, a - around), min(n, b + around))
-            for (a, b), n, around in zip(block, shape, halo(ndim), strict=True)
+            for (a, b), n, around in zip(block, shape, halo(len(shape)), strict=True)
         )
         owned = tuple(slice(a - part.start, b - part.start) for (a, b), part in zip(block, seen, strict=True))
-        given_ids = None if ids is None else ids[seen]
-        part = faces(labels[seen], 3, owned=owned, ids=given_ids, n_ids=4, spacing=(1, 2, 3)[:ndim])
-        total = part if total is None else total + part
-    assert total is not None
-    _assert_equal(total, faces(labels, 3, ids=ids, n_ids=4, spacing=(1, 2, 3)[:ndim]))
+        yield seen, owned, tuple(slice(*ends) for ends in block)
+
+
+def _image(data: st.DataObject) -> Array:
+    shape = tuple(data.draw(st.integers(1, 24)) for _ in range(data.draw(st.integers(2, 3))))
+    labels = _blobs(shape, 3, data.draw(st.integers(0, 9))).astype(data.draw(st.sampled_from((np.uint8, np.uint16))))
+    labels[labels == 2] = data.draw(st.sampled_from((2, 3, 255)))
+    return labels
+
+
+@given(st.data())
+def test_blocks_add_up_to_the_whole(data: st.DataObject) -> None:
+    labels = _image(data)
+    spacing = (1, 2, 3)[: labels.ndim]
+    parts = [faces(labels[seen], 3, owned=owned, spacing=spacing) for seen, owned, _ in _blocks(data, labels.shape)]
+    _assert_equal(functools.reduce(operator.add, parts), faces(labels, 3, spacing=spacing))
+
+
+@given(st.data())
+def test_objects_of_blocks_add_up_to_those_of_the_whole(data: st.DataObject) -> None:
+    labels = _image(data)
+    ids = np.random.default_rng(1).integers(0, 5, labels.shape, np.uint32)
+    spacing = (1, 2, 3)[: labels.ndim]
+    parts = [
+        object_faces(labels[seen], 3, ids[block], 4, owned=owned, spacing=spacing)
+        for seen, owned, block in _blocks(data, labels.shape)
+    ]
+    np.testing.assert_array_equal(sum(parts), object_faces(labels, 3, ids, 4, spacing=spacing))
 
 
 @given(_labels(max_side=6), st.integers(0, 99))
 def test_objects_get_their_own(case: tuple[Array, int], seed: int) -> None:
     labels, n_labels = case
     ids = np.random.default_rng(seed).integers(0, 4, labels.shape, np.uint32)
-    found = faces(labels, n_labels, ids=ids, n_ids=int(ids.max()))
-    np.testing.assert_array_equal(found.sums, _reference(labels, n_labels, (1,) * labels.ndim, ids))
-    alone = faces(ids.astype(np.uint8), int(ids.max()) + 1)
-    np.testing.assert_array_equal(found.euler[1:], alone.euler[1:])
-    assert not found.euler[0].any()
+    found = object_faces(labels, n_labels, ids, int(ids.max()))
+    np.testing.assert_array_equal(found, _reference(labels, n_labels, (1,) * labels.ndim, ids))
+
+
+def test_objects_add_up_to_their_labels() -> None:
+    labels = _blobs((40, 37, 300), 4)
+    labels[labels == 3] = 255
+    parts = np.random.default_rng(2).integers(0, 5, labels.shape, np.uint32)
+    ids = np.where(labels < 3, 5 * labels + parts + np.uint32(1), np.uint32(0))
+    expected = object_faces(labels, 3, ids, 15, threads=1)
+    np.testing.assert_array_equal(expected[1:].reshape(3, 5, 3).sum(axis=1), faces(labels, 3).sums)
+    assert not expected[0].any()
+    for threads in (2, 3, None):
+        np.testing.assert_array_equal(object_faces(labels, 3, ids, 15, threads=threads), expected)
+    areas = surface_areas(expected)
+    np.testing.assert_allclose(areas[1:].reshape(3, 5).sum(axis=1), surface_areas(faces(labels, 3)), rtol=1e-12)
 
 
 def test_threads_and_dtypes_change_nothing() -> None:
@@ -188,6 +219,30 @@ def test_threads_and_dtypes_change_nothing() -> None:
         _assert_equal(faces(labels, 4, threads=threads), expected)
     _assert_equal(faces(labels.astype(np.uint16), 4), expected)
     _assert_equal(faces(np.asfortranarray(labels).astype(">u2"), 4), expected)
+
+
+SCRIPT = """
+import hashlib
+import os
+import numpy as np
+from klevels.core.faces import faces, object_faces
+random = np.random.default_rng(5)
+digest = hashlib.sha256()
+for shape in ((9, 40, 300), (70, 500)):
+    labels = random.integers(0, 4, shape).astype(np.uint16)
+    labels[..., 30:90] = labels[..., 30:31]
+    ids = random.integers(0, 9, shape, np.uint32)
+    spacing = (0.7, 1.0, 1.3)[: len(shape)]
+    for array in (labels, labels.astype(np.uint8)):
+        found = faces(array, 3, spacing=spacing)
+        for sums in (found.sums, found.euler, object_faces(array, 3, ids, 8, spacing=spacing)):
+            digest.update(sums.tobytes())
+print(os.environ.get("KLEVELS_SIMD", "best"), digest.hexdigest())
+"""
+
+
+def test_instruction_sets_change_nothing() -> None:
+    assert len({digest_on(SCRIPT, wish)[1] for wish in ("baseline", "avx2", None)}) == 1
 
 
 def test_bad_input_is_refused() -> None:
@@ -206,13 +261,11 @@ def test_bad_input_is_refused() -> None:
     with pytest.raises(ParameterError, match="give slices without a step"):
         faces(labels, 2, owned=(slice(2, 2), slice(None), slice(None)))
     with pytest.raises(DataTypeError, match="ids are of dtype int64; give uint32"):
-        faces(labels, 2, ids=ids.astype(int), n_ids=1)
-    with pytest.raises(DataError, match="give an id for each voxel"):
-        faces(labels, 2, ids=ids[1:], n_ids=1)
-    with pytest.raises(ParameterError, match="n_ids is None"):
-        faces(labels, 2, ids=ids)
+        object_faces(labels, 2, ids.astype(int), 1)
+    with pytest.raises(DataError, match=r"shape \(4, 5, 6\), the owned part \(2, 5, 6\); give an id for each"):
+        object_faces(labels, 2, ids, 1, owned=(slice(1, 3), slice(None), slice(None)))
     with pytest.raises(ParameterError, match="n_ids is 0, but there is an id 1"):
-        faces(labels, 2, ids=ids, n_ids=0)
+        object_faces(labels, 2, ids, 0)
     with pytest.raises(ParameterError, match="spacing is"):
         faces(labels, 2, spacing=(1, 1))
     found = faces(labels, 2)

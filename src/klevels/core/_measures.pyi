@@ -22,7 +22,16 @@ def find_regions(
 def join_pairs(pairs: Array, roots: Array) -> None: ...
 def count_faces(
     labels: Array,
-    ids: NDArray[np.uint32] | None,
+    begin: Place,
+    end: Place,
+    n_labels: int,
+    weights: tuple[float, float, float],
+    n_threads: int,
+    out: NDArray[np.int64],
+) -> None: ...
+def count_object_faces(
+    labels: Array,
+    ids: NDArray[np.uint32],
     begin: Place,
     end: Place,
     n_labels: int,

@@ -1,4 +1,4 @@
-"""Where a label meets others: surface areas, and Euler numbers."""
+"""Where labels, or objects, meet other labels: surface areas, and Euler numbers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from klevels.core.voxels import count_threads
 from klevels.errors import DataError, DataTypeError, ParameterError
 
 Number = TypeVar("Number", int, float)
+Place = tuple[int, int, int]
 
 REACH = 4
 """How far around a voxel its faces are looked at: its neighbor, one more of differences, and two of the box."""
@@ -26,7 +27,7 @@ COLUMNS = {4: 0, 6: 0, 8: 1, 26: 1}
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of each label, or of each object; those of parts of an image are merged with ``+``.
+    """The faces of each label; those of parts of an image are merged with ``+``.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class Faces:
         For each label, along z, y and x, the sum of ``abs(cos)`` over its faces, in units of 2**-20: how much of each
         face counts; see `faces`.
     euler : ndarray of int64, shape (n_labels, 2)
-        Eight times the Euler number, where voxels hang together by faces, and where they do by corners, too.
+        The Euler number, where voxels hang together by faces, and where they do by corners, too.
     """
 
     sums: NDArray[np.int64]
@@ -56,8 +57,6 @@ def faces(
     n_labels: int,
     *,
     owned: Sequence[slice] | None = None,
-    ids: ArrayLike | None = None,
-    n_ids: int | None = None,
     spacing: Sequence[float] | None = None,
     threads: int | None = None,
 ) -> Faces:
@@ -72,11 +71,6 @@ def faces(
     owned : sequence of slice, optional
         The part of `labels` that is counted; all by default. The rest is a halo: `halo` voxels on each side, or fewer
         where the image ends before. The faces of blocks whose owned parts cover an image once are those of the image.
-    ids : array_like of uint32, optional
-        The object that each voxel belongs to, of the shape of `labels`; 0 for none. Faces are then summed for objects:
-        those of their labels, not those between objects of one label.
-    n_ids : int, optional
-        The greatest of the ids; needed with them.
     spacing : sequence of float, optional
         The size of a voxel along each axis; 1 by default. It turns normals.
     threads : int, optional
@@ -85,17 +79,17 @@ def faces(
     Returns
     -------
     Faces
-        A row a label, or ``n_ids + 1`` rows: row 0 is zero.
+        A row a label.
 
     Raises
     ------
     ParameterError
-        If `n_labels` is below 1, the owned part is not within the labels, there are ids without `n_ids` or beyond it,
-        or the spacing is not a positive number for each axis.
+        If `n_labels` is below 1, the owned part is not within the labels, or the spacing is not a positive number for
+        each axis.
     DataTypeError
-        If the labels are neither uint8 nor uint16, or ids are not uint32.
+        If the labels are neither uint8 nor uint16.
     DataError
-        If there are no voxels, another number of axes than two or three, or ids of another shape.
+        If there are no voxels, or another number of axes than two or three.
 
     Notes
     -----
@@ -106,8 +100,8 @@ def faces(
     bare number of faces is right in any orientation [1]_: within 1 % for planes, and for balls of a radius of 12 voxels
     or more. Edges are rounded, by two voxels or so: a cube of 20 voxels has 8 % less than its six sides.
 
-    The Euler number is objects, less tunnels, plus cavities; what of it lies in each window of 2 x 2 x 2 voxels is
-    added up. Beyond the end of the image no voxel has a label.
+    The Euler number is objects, less tunnels, plus cavities, added up from the corners, edges, faces and voxels that
+    each part holds. Beyond the end of the image no voxel has a label.
 
     References
     ----------
@@ -124,23 +118,76 @@ def faces(
     >>> euler_numbers(both, connectivity=26)
     array([1, 1])
     """
-    array = _checked(labels, n_labels)
-    sizes = lengths(array.ndim, spacing)
-    begin, end = _bounds(owned, array.shape)
-    objects = None if ids is None else _checked_ids(ids, n_ids, array.shape)
-    n_threads = count_threads(threads)
-    rows = np.zeros((n_labels if objects is None else cast(int, n_ids) + 1, 5), np.int64)
-    _measures.count_faces(
-        _as_volume(array),
-        None if objects is None else _as_volume(objects),
-        _triple(begin, 0),
-        _triple(end, 1),
-        n_labels,
-        _triple([1 / size for size in sizes], 1.0),
-        n_threads,
-        rows,
-    )
+    asked = _asked(labels, n_labels, owned, spacing, threads)
+    rows = np.zeros((n_labels, 5), np.int64)
+    _measures.count_faces(*asked, rows)
     return Faces(rows[:, :3].copy(), rows[:, 3:].copy())
+
+
+def object_faces(
+    labels: ArrayLike,
+    n_labels: int,
+    ids: ArrayLike,
+    n_ids: int,
+    *,
+    owned: Sequence[slice] | None = None,
+    spacing: Sequence[float] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.int64]:
+    """Look at the faces of each object, to tell its surface area.
+
+    Parameters
+    ----------
+    labels : array_like of uint8 or uint16, shape (y, x) or (z, y, x)
+        Numbers from `n_labels` on are voxels left out.
+    n_labels : int
+        How many labels there are.
+    ids : array_like of uint32
+        The object that each voxel of the owned part belongs to, of that part's shape; 0 for none.
+    n_ids : int
+        The greatest of the ids, or more.
+    owned : sequence of slice, optional
+        The part of `labels` whose objects are looked at; all by default. The rest is a halo, as for `faces`.
+    spacing : sequence of float, optional
+        The size of a voxel along each axis; 1 by default. It turns normals.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_ids + 1, 3)
+        For each object what `Faces.sums` is for a label; row 0 is zero. Those of blocks whose owned parts cover an
+        image once add up to those of the image, and those of all objects of a label to those of the label.
+
+    Raises
+    ------
+    ParameterError
+        If `n_labels` is below 1, the owned part is not within the labels, an id is beyond `n_ids`, or the spacing is
+        not a positive number for each axis.
+    DataTypeError
+        If the labels are neither uint8 nor uint16, or the ids are not uint32.
+    DataError
+        If there are no voxels, another number of axes than two or three, or ids of another shape.
+
+    Notes
+    -----
+    A face lies between two labels, as for `faces`, and counts for the object of the voxel on its one side, and for that
+    of the voxel on its other side. Objects of one label have no faces between them.
+
+    Examples
+    --------
+    >>> labels = np.zeros((20, 20, 20), np.uint8)
+    >>> labels[:, :, 4:8] = labels[:, :, 12:] = 1
+    >>> ids = labels.astype(np.uint32)
+    >>> ids[:, :, 12:] *= 2
+    >>> surface_areas(object_faces(labels, 2, ids, n_ids=2))
+    array([  0., 800., 400.])
+    """
+    asked = _asked(labels, n_labels, owned, spacing, threads)
+    objects = _checked_ids(ids, n_ids, np.subtract(asked[2], asked[1]).tolist()[-np.ndim(labels) :])
+    sums = np.zeros((n_ids + 1, 3), np.int64)
+    _measures.count_object_faces(asked[0], _as_volume(objects), *asked[1:], sums)
+    return sums
 
 
 def halo(ndim: int) -> tuple[int, ...]:
@@ -164,20 +211,21 @@ def halo(ndim: int) -> tuple[int, ...]:
     return (REACH,) * ndim
 
 
-def surface_areas(faces: Faces, spacing: Sequence[float] | None = None) -> NDArray[np.float64]:
-    """Return how large the surface of each label is: what it shares with other labels.
+def surface_areas(faces: Faces | NDArray[np.int64], spacing: Sequence[float] | None = None) -> NDArray[np.float64]:
+    """Return how large the surface of each label, or of each object, is: what it shares with other labels.
 
     Parameters
     ----------
-    faces : Faces
-        As `faces` returns them.
+    faces : Faces or ndarray of int64
+        As `faces` or `object_faces` returns them.
     spacing : sequence of float, optional
-        The size of a voxel along each axis, as it was given to `faces`; 1 along three axes by default.
+        The size of a voxel along each axis, as it was given there; 1 along three axes by default.
 
     Returns
     -------
     ndarray of float64, shape (n_labels,)
-        Areas, in the square of the unit of the spacing; perimeters, in its unit, if it has two axes.
+        Areas, in the square of the unit of the spacing; perimeters, in its unit, if it has two axes. From
+        `object_faces`, one for each of its rows.
 
     Raises
     ------
@@ -187,7 +235,8 @@ def surface_areas(faces: Faces, spacing: Sequence[float] | None = None) -> NDArr
     sizes = (1.0, 1.0, 1.0) if spacing is None else tuple(float(size) for size in spacing)
     lengths(2 if len(sizes) == 2 else 3, sizes)  # which refuses what is no spacing
     areas = np.array([0.0] * (3 - len(sizes)) + [math.prod(sizes) / size for size in sizes])
-    return np.asarray((faces.sums * areas).sum(axis=1) / ONE, np.float64)
+    sums = faces.sums if isinstance(faces, Faces) else faces
+    return np.asarray((sums * areas).sum(axis=1) / ONE, np.float64)
 
 
 def euler_numbers(faces: Faces, connectivity: int) -> NDArray[np.int64]:
@@ -214,10 +263,17 @@ def euler_numbers(faces: Faces, connectivity: int) -> NDArray[np.int64]:
         raise ParameterError(
             f"connectivity is {connectivity}; Euler numbers are known for 6 and 26, in 2-D for 4 and 8"
         )
-    return faces.euler[:, COLUMNS[connectivity]] // 8
+    return faces.euler[:, COLUMNS[connectivity]]
 
 
-def _checked(labels: ArrayLike, n_labels: int) -> NDArray[Any]:
+def _asked(
+    labels: ArrayLike,
+    n_labels: int,
+    owned: Sequence[slice] | None,
+    spacing: Sequence[float] | None,
+    threads: int | None,
+) -> tuple[NDArray[Any], Place, Place, int, tuple[float, float, float], int]:
+    """Return what was asked, as the kernels take it."""
     array = np.asarray(labels)
     if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise DataTypeError(f"the labels are of dtype {array.dtype}; give uint8 or uint16, as classify returns them")
@@ -225,17 +281,26 @@ def _checked(labels: ArrayLike, n_labels: int) -> NDArray[Any]:
         raise DataError(f"the labels have shape {array.shape}; give voxels along (y, x) or (z, y, x)")
     if n_labels < 1:
         raise ParameterError(f"n_labels is {n_labels}; give 1 or more")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    sizes = lengths(array.ndim, spacing)
+    begin, end = _bounds(owned, array.shape)
+    return (
+        _as_volume(array.astype(array.dtype.newbyteorder("="), copy=False)),
+        _triple(begin, 0),
+        _triple(end, 1),
+        n_labels,
+        _triple([1 / size for size in sizes], 1.0),
+        count_threads(threads),
+    )
 
 
-def _checked_ids(ids: ArrayLike, n_ids: int | None, shape: tuple[int, ...]) -> NDArray[np.uint32]:
+def _checked_ids(ids: ArrayLike, n_ids: int, shape: Sequence[int]) -> NDArray[np.uint32]:
     array = np.asarray(ids)
     if array.dtype != np.uint32:
         raise DataTypeError(f"the ids are of dtype {array.dtype}; give uint32")
-    if array.shape != shape:
-        raise DataError(f"the ids have shape {array.shape}, the labels {shape}; give an id for each voxel")
-    if n_ids is None:
-        raise ParameterError("n_ids is None; give the greatest of the ids")
+    if array.shape != tuple(shape):
+        raise DataError(
+            f"the ids have shape {array.shape}, the owned part {tuple(shape)}; give an id for each of its voxels"
+        )
     greatest = int(array.max())
     if greatest > n_ids:
         raise ParameterError(f"n_ids is {n_ids}, but there is an id {greatest}; give the greatest of the ids")
