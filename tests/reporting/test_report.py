@@ -156,15 +156,16 @@ def test_objects_are_listed_from_the_largest_on() -> None:
             "object": np.arange(30),
             "n_voxels": np.arange(30),
             "volume": np.arange(30) * 2.0,
+            "equivalent_diameter": np.cbrt(np.arange(30) + 1.0),
             "touches_border": np.arange(30) % 2 == 0,
         },
-        {"volume": "µm³"},
+        {"volume": "µm³", "equivalent_diameter": "µm"},
     )
     measures = measures_of(TRUTH, 3, SCAN.spacing, SCAN.unit, objects={1: table})
     page = check(report(TRUTH, measures=measures).html())
     assert "Phase 1: 30 objects, of which the largest 20 are listed." in page.text
     assert "volume [µm³]" in page.text
-    assert "29 29 58 no 28 28 56 yes" in page.text
+    assert "29 29 58 3.107 no 28 28 56 3.072 yes" in page.text
 
 
 def test_a_record_tells_how_labels_were_made() -> None:

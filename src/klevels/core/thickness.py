@@ -13,6 +13,9 @@ from klevels.core.volumes import closeness_of
 from klevels.core.voxels import count_threads
 from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
 
+EQUAL = 1e-6
+"""Distances that differ by less, relatively, are rounded ones of the same."""
+
 
 def local_thickness(
     mask: ArrayLike, *, spacing: Sequence[float] | None = None, n_sizes: int = 25, threads: int | None = None
@@ -90,7 +93,8 @@ def local_thickness(
         return thickness
     distances = transform(phase)
     for radius in _radii(distances[phase], n_sizes, finest / 4):
-        held = (transform(distances < np.float32(radius)) < np.float32(radius)) & (thickness == 0) & phase
+        below = np.float32(radius * (1 - EQUAL))
+        held = (transform(distances < below) < below) & (thickness == 0) & phase
         thickness[held] = 2 * radius - finest / 2
     return thickness
 

@@ -112,10 +112,9 @@ def object_table(table: Table, gray_unit: str | None) -> tuple[list[str], list[l
     if "n_voxels" in table.columns:
         order = np.argsort(-table["n_voxels"].astype(np.int64), kind="stable")
     order = order[:MOST_LISTED]
-    heads = []
-    for name in names:
-        unit = _unit(name, table, gray_unit)
-        heads.append(f"{name.replace('_', ' ')}{f' [{unit}]' if unit not in ('', NOTHING, 'yes or no') else ''}")
+    heads = [name.replace("_", " ") for name in names]
+    units = [table.units.get(name, (gray_unit or "gray values") if name in GRAYS else None) for name in names]
+    heads = [head if unit is None else f"{head} [{unit}]" for head, unit in zip(heads, units, strict=True)]
     rows = [[number(table[name][i].item()) for name in names] for i in order.tolist()]
     return heads, rows, len(table) - len(order)
 
