@@ -1,0 +1,447 @@
+// Regions where voxels hang together by corners, too. Rows are taken in bundles of two by two: in one, all voxels of a
+// label that are at the same x, or at neighboring ones, hang together whatever rows they are in. So the runs of the four
+// rows' bits, joined by or, are what is joined with the runs of other bundles: a fraction of those of the rows, and much
+// longer where labels are noisy. Their bits tell where bundles touch.
+#include "parallel.hpp"
+#include "regions.hpp"
+
+#if defined(KLEVELS_X86_64)
+#include <emmintrin.h>
+#endif
+
+namespace klevels {
+namespace {
+
+using Word = std::uint64_t;
+
+constexpr Number none = ~Number{0};
+constexpr std::size_t n_rows = 4;  // of a bundle, at (z, y), (z, y + 1), (z + 1, y) and (z + 1, y + 1)
+constexpr std::size_t least_voxels_of_slab = std::size_t{1} << 20;
+
+struct Run {
+    Number begin, end;
+    Number component;  // of the slab
+};
+
+struct Slab {
+    std::size_t first = 0, last = 0;  // bundles
+    std::vector<Run> runs;            // of a bundle's first label, its second, ..., of the next bundle
+    std::vector<std::size_t> starts;
+    std::vector<Component> components;  // parts of them, until they are joined by `parents`
+    std::vector<Number> parents;
+};
+
+// A bundle that comes before, which rows of it are looked at, and which of this one.
+struct Neighbor {
+    int dz, dy;
+    std::array<std::size_t, 2> theirs, ours;
+};
+
+constexpr std::array<Neighbor, 4> neighbors{{{0, -1, {1, 3}, {0, 2}},
+                                             {-1, 0, {2, 3}, {0, 1}},
+                                             {-1, -1, {3, 3}, {0, 0}},
+                                             {-1, 1, {2, 2}, {1, 1}}}};
+
+// The first n of 64 values that have a label, a bit each.
+template <class T>
+Word matches(const T* values, T label, std::size_t n) {
+    T padded[64];
+    if (n < 64) {
+        std::memset(padded, 0, sizeof(padded));
+        std::memcpy(padded, values, n * sizeof(T));
+        values = padded;
+    }
+    Word found = 0;
+#if defined(KLEVELS_X86_64)
+    for (int i = 0; i < 4; ++i) {
+        const auto load = [](const T* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
+        const T* at = values + 16 * i;
+        __m128i same;
+        if constexpr (sizeof(T) == 1) {
+            same = _mm_cmpeq_epi8(load(at), _mm_set1_epi8(static_cast<char>(label)));
+        } else {
+            const __m128i wanted = _mm_set1_epi16(static_cast<short>(label));
+            same = _mm_packs_epi16(_mm_cmpeq_epi16(load(at), wanted), _mm_cmpeq_epi16(load(at + 8), wanted));
+        }
+        found |= static_cast<Word>(static_cast<std::uint32_t>(_mm_movemask_epi8(same))) << (16 * i);
+    }
+#else
+    for (std::size_t i = 0; i < 64; ++i) found |= static_cast<Word>(values[i] == label) << i;
+#endif
+    return n < 64 ? found & ((Word{1} << n) - 1) : found;
+}
+
+// The bits of a word from `begin` to `end`, counted along the row.
+Word within(std::size_t word, std::size_t begin, std::size_t end) {
+    Word bits = ~Word{0};
+    if (begin > 64 * word) bits &= ~Word{0} << (begin % 64);
+    if (end < 64 * (word + 1)) bits &= (Word{1} << (end % 64)) - 1;
+    return bits;
+}
+
+// Calls each(begin, end) for the runs of bits, from `begin` to `end`.
+template <class Each>
+void each_run(const Word* bits, std::size_t begin, std::size_t end, Each&& each) {
+    Word carried = 0;
+    std::size_t from = 0;
+    for (std::size_t w = begin / 64; w <= (end - 1) / 64; ++w) {
+        const Word word = bits[w] & within(w, begin, end);
+        Word turns = word ^ (word << 1 | carried);
+        carried = word >> 63;
+        for (; turns; turns &= turns - 1) {
+            const auto bit = static_cast<std::size_t>(std::countr_zero(turns));
+            if (word >> bit & 1)
+                from = 64 * w + bit;
+            else
+                each(from, 64 * w + bit);
+        }
+    }
+    if (carried) each(from, end);
+}
+
+bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
+    if (begin >= end) return false;
+    for (std::size_t w = begin / 64; w <= (end - 1) / 64; ++w)
+        if (bits[w] & within(w, begin, end)) return true;
+    return false;
+}
+
+bool bit(const Word* bits, std::size_t x) { return bits[x / 64] >> (x % 64) & 1; }
+
+// Where two rows touch: the bits of each, and those of one that have any of the other's at most one off.
+struct Contact {
+    std::vector<Word> ours, theirs, touching;
+
+    explicit Contact(std::size_t n) : ours(n), theirs(n), touching(n) {}
+
+    void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
+        const std::size_t n = ours.size();
+        const Word *a = our_rows + neighbor.ours[0] * n, *b = our_rows + neighbor.ours[1] * n;
+        const Word *c = their_rows + neighbor.theirs[0] * n, *d = their_rows + neighbor.theirs[1] * n;
+        for (std::size_t w = 0; w < n; ++w) {
+            ours[w] = a[w] | b[w];
+            theirs[w] = c[w] | d[w];
+        }
+        for (std::size_t w = 0; w < n; ++w) {
+            const Word before = w ? theirs[w - 1] >> 63 : 0, after = w + 1 < n ? theirs[w + 1] << 63 : 0;
+            touching[w] = ours[w] & (theirs[w] | theirs[w] << 1 | theirs[w] >> 1 | before | after);
+        }
+    }
+
+    // Whether voxels of a run of ours and of one of theirs are neighbors. Next to a run there is none of its bits, so
+    // what touches within both is theirs; where one ends, the other may touch the next as well.
+    bool joins(const Run& a, const Run& b) const {
+        if (any_bit(touching.data(), std::max(a.begin, b.begin), std::min(a.end, b.end))) return true;
+        if (a.begin < b.begin && b.begin <= a.end && bit(ours.data(), b.begin - 1) && bit(theirs.data(), b.begin))
+            return true;
+        return a.begin <= b.end && b.end < a.end && bit(ours.data(), b.end) && bit(theirs.data(), b.end - 1);
+    }
+
+    // Calls join(a, b) for the runs that touch.
+    template <class Join>
+    void each(Run* a, const Run* a_end, Run* b, const Run* b_end, Join&& join) const {
+        while (a < a_end && b < b_end) {
+            if (a->begin <= b->end && b->begin <= a->end && joins(*a, *b)) join(*a, *b);
+            const Number ends = a->end, others = b->end;
+            a += ends <= others;
+            b += others <= ends;
+        }
+    }
+};
+
+template <class T>
+class Search {
+public:
+    Search(const RegionsAsked& asked, const std::vector<Number>& labels)
+        : asked_(asked), labels_(labels), ny_((asked.ny + 1) / 2), n_words_((asked.nx + 63) / 64),
+          indices_(std::size_t{1} << (8 * sizeof(T)), 255) {
+        for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
+        const std::size_t n = ny_ * ((asked.nz + 1) / 2);
+        bits_.resize(n * labels.size() * n_rows * n_words_);
+        for (std::size_t x = 0, sum = 0, squares = 0; x <= asked.nx; sum += x, squares += x * x, ++x) {
+            sums_.push_back(static_cast<std::int64_t>(sum));
+            squares_.push_back(static_cast<std::int64_t>(squares));
+        }
+        const std::size_t n_slabs = asked.n_threads == 1 ? 1 : 4 * asked.n_threads;
+        bundles_of_slab_ = std::max((n + n_slabs - 1) / n_slabs, least_voxels_of_slab / (n_rows * asked.nx) + 1);
+        for (std::size_t first = 0; first < n; first += bundles_of_slab_) {
+            slabs_.emplace_back();
+            slabs_.back().first = first;
+            slabs_.back().last = std::min(n, first + bundles_of_slab_);
+        }
+    }
+
+    RegionsFound find() {
+        parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { find_parts(slabs_[s]); });
+        join_slabs();
+        sort();
+        if (asked_.any_ids())
+            parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { paint(s); });
+        return {std::move(components_), n_nan_.load()};
+    }
+
+private:
+    struct Row {
+        bool exists;
+        std::size_t z, y, index;
+    };
+
+    Row row_of(std::size_t bundle, std::size_t r) const {
+        const std::size_t z = bundle / ny_ * 2 + r / 2, y = bundle % ny_ * 2 + r % 2;
+        return {z < asked_.nz && y < asked_.ny, z, y, z * asked_.ny + y};
+    }
+
+    const T* values(const Row& row) const { return static_cast<const T*>(asked_.labels) + row.index * asked_.nx; }
+
+    Word* bits(std::size_t bundle, std::size_t l) {
+        return bits_.data() + (bundle * labels_.size() + l) * n_rows * n_words_;
+    }
+
+    Run* runs(Slab& slab, std::size_t bundle, std::size_t l) {
+        return slab.runs.data() + slab.starts[(bundle - slab.first) * labels_.size() + l];
+    }
+
+    // Calls each(neighbor, bundle) for the bundles before.
+    template <class Each>
+    void bundles_before(std::size_t bundle, Each&& each) const {
+        const std::size_t z = bundle / ny_, y = bundle % ny_;
+        for (const Neighbor& neighbor : neighbors) {
+            if ((neighbor.dz < 0 && z == 0) || (neighbor.dy < 0 && y == 0) || (neighbor.dy > 0 && y + 1 == ny_))
+                continue;
+            each(neighbor, bundle - (neighbor.dz < 0 ? ny_ : 0) + static_cast<std::size_t>(neighbor.dy + 1) - 1);
+        }
+    }
+
+    void find_parts(Slab& slab) {
+        Contact contact(n_words_);
+        std::vector<Word> any(n_words_);
+        std::int64_t n_nan = 0;
+        auto parent = [&](Number part) -> Number& { return slab.parents[part]; };
+        slab.starts.push_back(0);
+        for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle) {
+            find_bits(bundle);
+            for (std::size_t l = 0; l < labels_.size(); ++l) {
+                find_runs(slab, bits(bundle, l), any.data());
+                slab.starts.push_back(slab.runs.size());
+                Run *begin = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1);
+                if (begin == end) continue;
+                bundles_before(bundle, [&](const Neighbor& neighbor, std::size_t other) {
+                    if (other < slab.first) return;
+                    Run *others = runs(slab, other, l), *others_end = runs(slab, other, l + 1);
+                    if (others == others_end) return;
+                    contact.set(bits(bundle, l), bits(other, l), neighbor);
+                    contact.each(begin, end, others, others_end, [&](Run& a, const Run& b) {
+                        if (a.component == none)
+                            a.component = b.component;
+                        else
+                            unite(a.component, b.component, parent);
+                    });
+                });
+                for (Run* run = begin; run < end; ++run) {
+                    if (run->component == none) begin_part(slab, *run, labels_[l]);
+                    sum_up(slab.components[run->component], *run, bundle, bits(bundle, l), n_nan);
+                }
+            }
+        }
+        if (n_nan) n_nan_ += n_nan;
+    }
+
+    void find_bits(std::size_t bundle) {
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            const Row row = row_of(bundle, r);
+            if (!row.exists) continue;
+            const T* labels = values(row);
+            for (std::size_t l = 0; l < labels_.size(); ++l) {
+                Word* out = bits(bundle, l) + r * n_words_;
+                for (std::size_t w = 0; w < n_words_; ++w)
+                    out[w] = matches(labels + 64 * w, static_cast<T>(labels_[l]),
+                                     std::min<std::size_t>(64, asked_.nx - 64 * w));
+            }
+        }
+    }
+
+    void find_runs(Slab& slab, const Word* rows, Word* any) const {
+        const std::size_t n = n_words_;
+        for (std::size_t w = 0; w < n; ++w)
+            any[w] = rows[w] | rows[w + n] | rows[w + 2 * n] | rows[w + 3 * n];
+        each_run(any, 0, asked_.nx, [&](std::size_t begin, std::size_t end) {
+            slab.runs.push_back({static_cast<Number>(begin), static_cast<Number>(end), none});
+        });
+    }
+
+    static void begin_part(Slab& slab, Run& run, Number label_of_run) {
+        run.component = static_cast<Number>(slab.components.size());
+        slab.parents.push_back(run.component);
+        Component one{};
+        one[label] = label_of_run;
+        one[first] = one[low] = one[low + 1] = one[low + 2] = INT64_MAX;
+        slab.components.push_back(one);
+    }
+
+    void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
+        std::int64_t squares = 0, all = 0, all_x = 0;
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            const Row row = row_of(bundle, r);
+            if (!row.exists) continue;
+            const Word* bits = rows + r * n_words_;
+            std::int64_t n = 0, sum = 0;
+            std::size_t first_x = 0;
+            each_run(bits, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
+                if (!n) first_x = begin;
+                n += static_cast<std::int64_t>(end - begin);
+                sum += sums_[end] - sums_[begin];
+                squares += squares_[end] - squares_[begin];
+                if (asked_.grays.data) to[gray] += asked_.grays.sum(row.index * asked_.nx + begin, end - begin, n_nan);
+            });
+            if (!n) continue;
+            const auto z = static_cast<std::int64_t>(row.z), y = static_cast<std::int64_t>(row.y);
+            to[first] = std::min(to[first], static_cast<std::int64_t>(row.index * asked_.nx + first_x));
+            to[low] = std::min(to[low], z);
+            to[low + 1] = std::min(to[low + 1], y);
+            to[high] = std::max(to[high], z + 1);
+            to[high + 1] = std::max(to[high + 1], y + 1);
+            all += n;
+            all_x += sum;
+            to[sums] += n * z;
+            to[sums + 1] += n * y;
+            to[products] += n * z * z;
+            to[products + 1] += n * z * y;
+            to[products + 2] += sum * z;
+            to[products + 3] += n * y * y;
+            to[products + 4] += sum * y;
+        }
+        to[n_voxels] += all;
+        to[low + 2] = std::min(to[low + 2], static_cast<std::int64_t>(run.begin));
+        to[high + 2] = std::max(to[high + 2], static_cast<std::int64_t>(run.end));
+        to[sums + 2] += all_x;
+        to[products + 5] += squares;
+    }
+
+    void join_slabs() {
+        std::size_t n = 0;
+        for (const Slab& slab : slabs_) {
+            offsets_.push_back(static_cast<Number>(n));
+            n += slab.parents.size();
+        }
+        numbers_.reserve(n);
+        for (std::size_t s = 0; s < slabs_.size(); ++s)
+            for (const Number parent : slabs_[s].parents) numbers_.push_back(offsets_[s] + parent);
+        auto parent = [&](Number part) -> Number& { return numbers_[part]; };
+        Contact contact(n_words_);
+        for (std::size_t s = 1; s < slabs_.size(); ++s) {
+            Slab& slab = slabs_[s];
+            for (std::size_t bundle = slab.first; bundle < std::min(slab.last, slab.first + ny_ + 1); ++bundle)
+                bundles_before(bundle, [&](const Neighbor& neighbor, std::size_t other) {
+                    if (other >= slab.first) return;
+                    const std::size_t o = other / bundles_of_slab_;
+                    for (std::size_t l = 0; l < labels_.size(); ++l) {
+                        contact.set(bits(bundle, l), bits(other, l), neighbor);
+                        contact.each(runs(slab, bundle, l), runs(slab, bundle, l + 1), runs(slabs_[o], other, l),
+                                     runs(slabs_[o], other, l + 1), [&](const Run& a, const Run& b) {
+                                         unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
+                                     });
+                    }
+                });
+        }
+        std::size_t i = 0;
+        for (Slab& slab : slabs_) {
+            for (const Component& one : slab.components) {
+                if (numbers_[i] == i) {
+                    numbers_[i] = static_cast<Number>(components_.size());
+                    components_.push_back(one);
+                } else {
+                    numbers_[i] = numbers_[numbers_[i]];
+                    add(components_[numbers_[i]], one);
+                }
+                ++i;
+            }
+            std::vector<Component>().swap(slab.components);
+        }
+    }
+
+    // Brings the components into the order of their first voxels.
+    void sort() {
+        std::vector<std::pair<std::int64_t, Number>> order;
+        order.reserve(components_.size());
+        for (const Component& one : components_) order.emplace_back(one[first], static_cast<Number>(order.size()));
+        if (std::is_sorted(order.begin(), order.end())) return;
+        std::sort(order.begin(), order.end());
+        std::vector<Number> ranks(order.size());
+        std::vector<Component> sorted;
+        sorted.reserve(order.size());
+        for (const auto& [place, number] : order) {
+            ranks[number] = static_cast<Number>(sorted.size());
+            sorted.push_back(components_[number]);
+        }
+        components_ = std::move(sorted);
+        for (Number& number : numbers_) number = ranks[number];
+    }
+
+    Number id(std::size_t s, const Run& run) const { return numbers_[offsets_[s] + run.component] + 1; }
+
+    void paint(std::size_t s) {
+        std::vector<Number> starts(asked_.nx + 1 + 8);
+        std::vector<const Run*> next(labels_.size());
+        Slab& slab = slabs_[s];
+        for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle)
+            for (std::size_t r = 0; r < n_rows; ++r) {
+                const Row row = row_of(bundle, r);
+                if (!row.exists) continue;
+                const auto paint_row = [&](Number* out) {
+                    for (std::size_t l = 0; l < labels_.size(); ++l) next[l] = runs(slab, bundle, l);
+                    paint_labels(s, values(row), starts.data(), next.data(), out);
+                };
+                const auto& faces = asked_.faces;
+                if (asked_.ids) paint_row(asked_.ids + row.index * asked_.nx);
+                if (faces[0] && row.z == 0) paint_row(faces[0] + row.y * asked_.nx);
+                if (faces[1] && row.z + 1 == asked_.nz) paint_row(faces[1] + row.y * asked_.nx);
+                if (faces[2] && row.y == 0) paint_row(faces[2] + row.z * asked_.nx);
+                if (faces[3] && row.y + 1 == asked_.ny) paint_row(faces[3] + row.z * asked_.nx);
+                const std::uint8_t left = indices_[values(row)[0]], right = indices_[values(row)[asked_.nx - 1]];
+                if (faces[4]) faces[4][row.index] = left == 255 ? 0 : id(s, *runs(slab, bundle, left));
+                if (faces[5]) faces[5][row.index] = right == 255 ? 0 : id(s, runs(slab, bundle, right + 1u)[-1]);
+            }
+    }
+
+    // `next` holds the first run of each label.
+    void paint_labels(std::size_t s, const T* row, Number* starts, const Run** next, Number* out) const {
+        constexpr std::size_t step = 16;  // what is written at once; what follows overwrites what is too much
+        const std::size_t n = find_starts(row, asked_.nx, starts);
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::size_t begin = starts[i], end = starts[i + 1];
+            const std::uint8_t l = indices_[row[begin]];
+            Number number = 0;
+            if (l != 255) {
+                while (next[l]->end <= begin) ++next[l];
+                number = id(s, *next[l]);
+            }
+            std::size_t x = begin;
+            if (x + step <= asked_.nx) {
+                for (std::size_t j = 0; j < step; ++j) out[x + j] = number;
+                x += step;
+            }
+            for (; x < end; ++x) out[x] = number;
+        }
+    }
+
+    const RegionsAsked& asked_;
+    const std::vector<Number>& labels_;
+    std::size_t ny_, n_words_, bundles_of_slab_ = 0;
+    std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
+    std::vector<Word> bits_;
+    std::vector<std::int64_t> sums_, squares_;  // of all x below
+    std::vector<Slab> slabs_;
+    std::vector<Number> offsets_;  // of the slabs' parts
+    std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components
+    std::vector<Component> components_;
+    std::atomic<std::int64_t> n_nan_{0};
+};
+
+}  // namespace
+
+RegionsFound find_by_bundles(const RegionsAsked& asked, const std::vector<Number>& labels) {
+    if (asked.narrow) return Search<std::uint8_t>(asked, labels).find();
+    return Search<std::uint16_t>(asked, labels).find();
+}
+
+}  // namespace klevels
