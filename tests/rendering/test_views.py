@@ -19,10 +19,11 @@ from klevels.core.phase_colors import phase_colors
 from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
 from klevels.image import Image
 from klevels.lazy import LazyArray
-from klevels.rendering import each, render, turntable
+from klevels.rendering import each, notes, render, turntable
 from klevels.rendering import scene as scenes
 from klevels.rendering.notes import round_length
 from klevels.rendering.picking import pick, thinned
+from klevels.rendering.planes import OTHERS
 
 SIZE = (400, 320)
 LABELS = np.zeros((20, 30, 40), np.uint8)
@@ -97,6 +98,13 @@ def test_lengths_are_round(most: float) -> None:
     assert most / 2.5 <= length * (1 + 1e-12)
     assert length <= most
     assert f"{length:e}"[0] in "125"
+
+
+@pytest.mark.parametrize("letter", "µ×²…")
+def test_the_font_has_the_signs_of_units(letter: str) -> None:
+    font = notes._font(20)
+    drawn, missing = (bytes(font.getmask(one)) for one in (letter, "\uffff"))
+    assert drawn != missing
 
 
 def test_large_volumes_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +194,7 @@ def test_slices_have_other_phases_in_gray() -> None:
     picture = render(Image(labels, "yx", (0.5, 0.25), "mm"), phases=[2], size=SIZE)
     assert (picture == COLORS[2]).all(axis=2).sum() > 500
     assert not (picture == COLORS[1]).all(axis=2).any()
-    assert (picture == 224).all(axis=2).sum() > 10_000
+    assert (picture == OTHERS).all(axis=2).sum() > 10_000
     assert [phase for phase, _ in each(labels, size=SIZE)] == [1, 2]
 
 
@@ -196,7 +204,7 @@ def test_slices_of_a_volume_are_all_at_one_scale() -> None:
     shown = {phase: (picture == COLORS[phase]).all(axis=2).sum() for phase in (1, 2)}
     z, y, x = (LABELS[10], LABELS[:, 15], LABELS[:, :, 20])
     area = {phase: (z == phase).sum() + 2 * (y == phase).sum() + 2 * (x == phase).sum() for phase in (1, 2)}
-    gray = (picture == 224).all(axis=2).sum()
+    gray = (picture == OTHERS).all(axis=2).sum()
     whole = z.size + 2 * y.size + 2 * x.size
     pixels = (gray + sum(shown.values())) / whole
     for phase in (1, 2):
@@ -231,7 +239,7 @@ def test_left_out_voxels_are_white_in_slices() -> None:
     labels = np.full((20, 20), 255, np.uint8)
     labels[:5] = 1
     picture = render(Image(labels, "yx", meta={"label_colors": ()}), size=SIZE)
-    assert (picture == 224).all(axis=2).sum() < 100  # but for the edges of letters
+    assert (picture == OTHERS).all(axis=2).sum() < 100  # but for the edges of letters
     assert (picture[150:250, 150:350] == 255).all()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,13 +109,13 @@ def annotate(
     ndarray of uint8, shape (height, width, 3)
         The bar lies at the bottom left, the legend at the top left.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     height, width = picture.shape[:2]
     size = text_size(height)
     page = Image.fromarray(picture)
     draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(size)
+    font = _font(size)
     gap = size // 2
     _draw_legend(draw, font, size, height, phases, colors)
     length = round_length(LONGEST_BAR * width / scale)
@@ -130,6 +131,14 @@ def annotate(
     for text in texts:
         _write(draw, (text.left, text.top), text.words, font)
     return np.asarray(page)
+
+
+def _font(size: int) -> Any:
+    """Return the font of the figures; that of Pillow has neither µ nor ×."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
 
 
 def _draw_legend(

@@ -20,7 +20,7 @@ from klevels.sources import as_gray_image
 
 Slices = Literal["middle"] | Sequence[tuple[str, int]]
 
-OTHERS = 224
+OTHERS = 200
 """The gray of phases that are not asked for."""
 DARKEST, BRIGHTEST = 20, 235
 """Gray values are drawn between these: neither ink nor paper."""
@@ -165,7 +165,7 @@ def _laid_out(image: Image, chosen: Sequence[tuple[int, int]], size: tuple[int, 
     heights, widths = ([sides[pair[i]] for pair in pairs] for i in range(2))
     text = text_size(size[1])
     gap, head = text, (2 * text if chosen else 0)
-    legend, foot = 6 * text, 3 * text
+    legend, foot = 8 * text, 3 * text
     room = (size[0] - legend - gap, size[1] - foot - gap)
 
     def fit(n_columns: int) -> tuple[float, list[float], list[float]]:
