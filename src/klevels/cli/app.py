@@ -651,14 +651,21 @@ def mesh(
     help_epilogue=examples(
         "klevels render labels.tif -o bone.png --phases 3",
         "klevels render labels.tif -o both.png --phases 2,3 --opacity 0.3,1 --turntable both.gif",
-        "klevels render labels.tif -o phase.png --each",
+        "klevels render labels.tif -o phase.png --each --slices middle",
+        "klevels render scan.tif -k 3 -o bright.png --phases 2",
     )
 )
 def render(
-    labels: Annotated[Path, Parameter(name="LABELS", help="Labels: an image or a volume of whole numbers.")],
+    path: Annotated[
+        Path, Parameter(name="IN", help="Labels: an image or a volume of whole numbers; with -k, one to segment first.")
+    ],
     /,
     *,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="The picture (.png).")],
+    k: Annotated[
+        int | None,
+        Parameter(name="-k", converter=whole_number, help="Segment IN, which is gray, into so many phases first."),
+    ] = None,
     phases: Annotated[
         str | None, Parameter(name="--phases", help="Which to draw, such as 2,3; all but 0 by default.")
     ] = None,
@@ -666,24 +673,31 @@ def render(
     each: Annotated[
         bool, Parameter(name="--each", negative=(), help="One picture a phase: OUT-2.png for phase 2.")
     ] = False,
+    slices: Annotated[
+        str | None,
+        Parameter(name="--slices", help="Draw slices of a volume: middle, of z, y and x, or such as z=10,20,y=5."),
+    ] = None,
     turntable: Annotated[
         Path | None, Parameter(name="--turntable", help="Draw the volume turning, too (.gif).")
     ] = None,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw phases of a volume in three dimensions, with a scale bar; of a slice, in color among gray ones.
+    """Draw phases of a volume in three dimensions, or of slices, with a scale bar.
 
-    No screen is needed. Volumes are thinned to at most 256 voxels along an axis.
+    In slices, phases that are not asked for are gray: with `-k`, as gray as they are in IN. No screen is needed.
+    Volumes are thinned to at most 256 voxels along an axis, and the picture says so.
     """
     from klevels.cli import surfaces
 
     surfaces.render(
-        labels,
+        path,
         output,
+        k=k,
         phases=phases,
         opacity=opacity,
         each=each,
+        slices=slices,
         turntable=turntable,
         json=json,
         overwrite=overwrite,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,17 @@ from numpy.typing import NDArray
 from klevels import meshing
 from klevels.cli import show
 from klevels.cli.comparisons import load_labels
-from klevels.cli.inputs import naming
+from klevels.cli.inputs import load_scan, naming
 from klevels.cli.outputs import Outputs, Writer
 from klevels.cli.progress import Stages
+from klevels.core.levels import Levels
 from klevels.core.mesh import Mesh
 from klevels.core.mesh_files import MESH_SUFFIXES, write_mesh
-from klevels.errors import ParameterError
+from klevels.errors import KlevelsError, ParameterError
+from klevels.image import Image
+from klevels.pipeline import as_label_image, segment
+from klevels.recipe import Recipe, Segmentation
+from klevels.record import read_json, record_path
 
 N_COLORS = 128
 FRAME_MILLISECONDS = 90
@@ -53,12 +60,14 @@ def mesh(
 
 
 def render(
-    labels: Path,
+    path: Path,
     output: Path,
     *,
+    k: int | None,
     phases: str | None,
     opacity: str,
     each: bool,
+    slices: str | None,
     turntable: Path | None,
     json: bool,
     overwrite: bool,
@@ -67,33 +76,83 @@ def render(
 
     chosen = None if phases is None else [int(one) for one in _numbers(phases, "--phases", int)]
     opacities = _numbers(opacity, "--opacity", float)
-    outputs = Outputs([labels], overwrite=overwrite)
-    for path, suffixes in ((output, (".png",)), (turntable, (".gif",))):
-        outputs.claim(path, suffixes, recorded=False)
+    cuts = None if slices is None else _slices(slices)
+    if each and len(opacities) > 1:
+        raise ParameterError("--opacity has several numbers, of phases together; give one with --each")
+    if turntable is not None and cuts is not None:
+        raise ParameterError("--turntable turns a volume, but --slices are flat; give one of them")
+    outputs = Outputs([path], overwrite=overwrite)
+    for one, suffixes in ((output, (".png",)), (turntable, (".gif",))):
+        outputs.claim(one, suffixes, recorded=False)
     pictures: dict[Path, Writer] = {}
-    with Stages(3) as stage, naming([labels]):
+    with Stages(3 if k is None else 4) as stage, naming([path]):
         stage("reading")
-        image = load_labels(labels)
+        subject: Image | Segmentation
+        if k is None:
+            subject = _labels(path)
+        else:
+            scan = load_scan([path], gray=False)
+            stage("segmenting")
+            subject = segment(scan, k=k)
         stage("drawing")
         shine = opacities[0] if len(opacities) == 1 else opacities
         if each:
-            if len(opacities) > 1:
-                raise ParameterError("--opacity is of phases together; leave it out with --each")
-            for phase, picture in rendering.each(image, phases=chosen):
-                path = output.with_stem(f"{output.stem}-{phase}")
-                outputs.claim(path, None, recorded=False)
-                pictures[path] = _picture_writer(picture)
+            for phase, picture in rendering.each(subject, phases=chosen, opacity=opacities[0], slices=cuts):
+                alone = output.with_stem(f"{output.stem}-{phase}")
+                outputs.claim(alone, None, recorded=False)
+                pictures[alone] = _picture_writer(picture)
         else:
-            pictures[output] = _picture_writer(rendering.render(image, phases=chosen, opacity=shine))
+            picture = rendering.render(subject, phases=chosen, opacity=shine, slices=cuts)
+            pictures[output] = _picture_writer(picture)
         if turntable is not None:
-            pictures[turntable] = _movie_writer(list(rendering.turntable(image, phases=chosen, opacity=shine)))
+            pictures[turntable] = _movie_writer(list(rendering.turntable(subject, phases=chosen, opacity=shine)))
         stage("writing")
         outputs.write(pictures)
+    _tell(list(pictures), subject, is_solid=cuts is None, json=json)
+
+
+def _labels(path: Path) -> Image:
+    """Read labels, in the colors that the record beside them tells."""
+    image = load_labels(path)
+    if "label_colors" not in image.meta or image.meta["label_colors"]:
+        return image
+    with suppress(KlevelsError, TypeError):  # what is wrong with a record does not keep labels from being drawn
+        return as_label_image(image, image.data, Recipe.from_dict(read_json(record_path(path))["recipe"]))
+    return image
+
+
+def _tell(paths: Sequence[Path], subject: Image | Segmentation, *, is_solid: bool, json: bool) -> None:
+    """Say which pictures there are, and what they show."""
+    from klevels.rendering import thinning
+
+    labels, model = (subject, None) if isinstance(subject, Image) else (subject.labels, subject.model)
+    steps = list(thinning(labels.shape)) if is_solid and labels.ndim == 3 else None
+    thresholds = model.thresholds.tolist() if isinstance(model, Levels) else None
     if json:
-        show.facts({"outputs": [str(path) for path in pictures]}, json=True)
+        told = {"outputs": [str(path) for path in paths], "thinned": steps, "thresholds": thresholds}
+        show.facts(told, json=True)
         return
-    for path in pictures:
+    for path in paths:
         print(path)
+    if thresholds is not None:
+        print(f"phases 0 to {len(thresholds)}, divided at {', '.join(f'{one:g}' for one in thresholds)}")
+    if steps is not None and max(steps) > 1:
+        size, share = (" × ".join(f"{n:,}" for n in one) for one in (labels.shape, steps))
+        print(f"{size} voxels are many for a picture: 1 of {share} is drawn")
+
+
+def _slices(text: str) -> Literal["middle"] | list[tuple[str, int]]:
+    """Return which slices are asked for; a number without an axis is along the one before."""
+    if text == "middle":
+        return "middle"
+    found, axis = [], ""
+    for one in text.split(","):
+        name, is_named, place = one.strip().rpartition("=")
+        axis = name if is_named else axis
+        if axis not in ("z", "y", "x") or not place.isdecimal():
+            raise ParameterError(f"--slices is {text!r}; give middle, or places along z, y and x, such as z=10,20,y=5")
+        found.append((axis, int(place)))
+    return found
 
 
 def _numbers(text: str, option: str, kind: Callable[[str], float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from klevels.rendering.subjects import thinning
 from klevels.rendering.views import each, render, turntable
 
-__all__ = ["each", "render", "turntable"]
+__all__ = ["each", "render", "thinning", "turntable"]

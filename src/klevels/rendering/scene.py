@@ -20,6 +20,10 @@ MARGIN = 1.06
 MOST_PEELS = 12
 """So many surfaces behind each other shine through."""
 FRAME = (0.6, 0.6, 0.6)
+LIGHTS = (((-0.5, 0.9, 1.0), 0.7), ((0.6, 0.1, 1.0), 0.4))
+"""Where they are, as the camera sees it: to the right, up and toward it; and how strong. One is above, where the eye
+expects it, and a weaker one lights what it does not reach."""
+AMBIENT, DIFFUSE, SPECULAR = 0.3, 0.75, 0.08
 OSMESA = ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
 
 
@@ -68,6 +72,7 @@ class Scene:
             self._renderer.SetUseDepthPeeling(1)
             self._renderer.SetMaximumNumberOfPeels(MOST_PEELS)
         self._window.AddRenderer(self._renderer)
+        _light(self._renderer)
         for mesh, color, opacity in zip(meshes, colors, opacities, strict=True):
             self._renderer.AddActor(_actor(mesh, color, opacity))
         self._renderer.AddActor(_frame(self._box))
@@ -192,10 +197,23 @@ def _actor(mesh: Mesh, color: NDArray[np.uint8], opacity: float) -> Any:
     look = actor.GetProperty()
     look.SetColor(*(float(one) / 255 for one in color))
     look.SetOpacity(opacity)
-    look.SetAmbient(0.25)
-    look.SetDiffuse(0.75)
-    look.SetSpecular(0.1)
+    look.SetAmbient(AMBIENT)
+    look.SetDiffuse(DIFFUSE)
+    look.SetSpecular(SPECULAR)
     return actor
+
+
+def _light(renderer: Any) -> None:
+    from vtkmodules.vtkRenderingCore import vtkLight
+
+    renderer.AutomaticLightCreationOff()
+    for place, strength in LIGHTS:
+        light = vtkLight()
+        light.SetLightTypeToCameraLight()
+        light.SetPosition(*place)
+        light.SetFocalPoint(0, 0, 0)
+        light.SetIntensity(strength)
+        renderer.AddLight(light)
 
 
 def _frame(box: NDArray[np.float64]) -> Any:

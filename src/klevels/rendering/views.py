@@ -1,60 +1,37 @@
-"""Views of labels: phases together, each alone, or turning."""
+"""Views of labels: phases together, each alone, or turning; in three dimensions, or in slices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from klevels.core.mesh import Mesh
-from klevels.core.phase_colors import phase_colors
-from klevels.core.surface import surface
-from klevels.core.table import length_units
-from klevels.errors import DataError, DataTypeError, ParameterError
+from klevels.errors import DataError, ParameterError
 from klevels.image import Image
-from klevels.meshing import in_memory
-from klevels.rendering.notes import annotate
-from klevels.rendering.scene import Scene
-
-LONGEST_SIDE = 256
-"""Volumes that are longer along an axis are thinned: a picture shows no more."""
-MOST_PHASES = 64
-"""An image of more numbers is not of labels."""
-SMOOTH = 20
-OTHERS = (224, 224, 224)
-IGNORED = {"u1": 255, "u2": 65535}
-"""What marks voxels that were left out."""
-LEAST_SIZE, MOST_SIZE = 64, 8192
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """Labels that can be drawn, and which of their phases are."""
-
-    image: Image
-    phases: list[int]
-    opacities: list[float]
-    colors: NDArray[np.uint8]
-    unit: str
+from klevels.recipe import Segmentation
+from klevels.rendering.planes import Planes, Slices
+from klevels.rendering.solids import Solids
+from klevels.rendering.subjects import check_size, chosen_of, labels_of, opacities_of
 
 
 def render(
-    labels: Image | ArrayLike,
+    labels: Segmentation | Image | ArrayLike,
     *,
     phases: Sequence[int] | None = None,
     opacity: float | Sequence[float] = 1.0,
     size: tuple[int, int] = (1000, 800),
     turn: tuple[float, float] = (30.0, 25.0),
+    slices: Slices | None = None,
+    gray: Image | ArrayLike | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw phases of a volume in three dimensions, or of a slice in color.
+    """Draw phases of a volume in three dimensions, or in slices.
 
     Parameters
     ----------
-    labels : Image or array_like
-        Whole numbers from 0 on. What is not in memory is loaded.
+    labels : Segmentation, Image or array_like
+        What `segment` returned, or whole numbers from 0 on, in memory or not.
     phases : sequence of int, optional
         Which to draw; by default all but 0, and all if there is no other.
     opacity : float or sequence of float
@@ -63,6 +40,11 @@ def render(
         Width and height of the picture, in pixels.
     turn : tuple of float
         From where a volume is seen, in degrees: around z, and above the plane of x and y.
+    slices : "middle" or sequence of tuple, optional
+        Draw slices of a volume, all at one scale: those in the middle of z, y and x, or some, such as ``[("z", 120)]``.
+    gray : Image or array_like, optional
+        The gray values of the same voxels, to be seen in slices around the phases and, by their opacity, below them. Of
+        a `Segmentation` they are those of its source.
 
     Returns
     -------
@@ -72,21 +54,24 @@ def render(
     Raises
     ------
     MissingDependencyError
-        If VTK, or a library that draws without a screen, is not installed.
+        If VTK, or a library that draws without a screen, is not installed. Slices need neither.
     ParameterError
         If an option is out of its range.
     DataTypeError
-        If the labels are no numbers.
+        If the labels are no integers.
     DataError
-        If they are gray values, or do not fit into memory, or a phase has no voxel.
+        If they are gray values, or no voxel is of a phase that is asked for.
 
     Notes
     -----
     The projection is parallel, so the scale bar is right everywhere in the picture. z points up, and a gray frame shows
-    the volume. Surfaces are smoothed (`klevels.core.surface.surface`). A volume with more than 256 voxels along an axis
-    is thinned: of each so many, the one in the middle is drawn.
+    the volume. Surfaces are smoothed (`klevels.core.surface.surface`).
 
-    In a slice, the phases that are not asked for are light gray, and neither `opacity` nor `turn` matters.
+    A volume with more than 256 voxels along an axis is thinned: of each so many, the one in the middle is drawn, and
+    the picture says so. Of what is not in memory, only the stored pieces that hold one of those are read.
+
+    In slices, the phases that are not asked for are gray, and voxels that were left out are white; `turn` does not
+    matter. An image of two axes is one slice.
 
     Examples
     --------
@@ -94,49 +79,49 @@ def render(
     >>> render(labels, phases=[2], size=(120, 80)).shape
     (80, 120, 3)
     """
-    subject = _checked(labels, phases, opacity, size)
-    if subject.image.ndim == 2:
-        return _slice(subject, subject.phases, size)
-    scene = _scene(subject, _meshes(subject), subject.phases, size)
-    return _noted(subject, *scene.draw(*turn))
+    view = _view(labels, slices, gray, size)
+    drawn = chosen_of(view.known, phases, view.what)
+    return _drawn(view, drawn, opacities_of(opacity, drawn), turn)
 
 
 def each(
-    labels: Image | ArrayLike,
+    labels: Segmentation | Image | ArrayLike,
     *,
     phases: Sequence[int] | None = None,
+    opacity: float = 1.0,
     size: tuple[int, int] = (1000, 800),
     turn: tuple[float, float] = (30.0, 25.0),
+    slices: Slices | None = None,
+    gray: Image | ArrayLike | None = None,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Draw phases, each alone, all from the same side and at the same scale.
 
     Parameters
     ----------
-    labels : Image or array_like
+    labels : Segmentation, Image or array_like
         As `render` takes them.
     phases : sequence of int, optional
         Which to draw; by default all but 0, and all if there is no other.
+    opacity : float
+        From 0 to 1, for all phases.
     size : tuple of int
         Width and height of a picture, in pixels.
-    turn : tuple of float
-        From where a volume is seen, as `render` takes it.
+    turn, slices, gray
+        As `render` takes them.
 
     Yields
     ------
     tuple of int and ndarray
         The phase, and its picture.
     """
-    subject = _checked(labels, phases, 1.0, size)
-    for phase in subject.phases:
-        alone = _Subject(subject.image, [phase], [1.0], subject.colors, subject.unit)
-        if subject.image.ndim == 2:
-            yield phase, _slice(alone, [phase], size)
-        else:
-            yield phase, _noted(alone, *_scene(alone, _meshes(alone), [phase], size).draw(*turn))
+    view = _view(labels, slices, gray, size)
+    drawn = chosen_of(view.known, phases, view.what)
+    for phase, one in zip(drawn, opacities_of(opacity, drawn), strict=True):
+        yield phase, _drawn(view, [phase], [one], turn)
 
 
 def turntable(
-    labels: Image | ArrayLike,
+    labels: Segmentation | Image | ArrayLike,
     *,
     phases: Sequence[int] | None = None,
     opacity: float | Sequence[float] = 1.0,
@@ -148,7 +133,7 @@ def turntable(
 
     Parameters
     ----------
-    labels : Image or array_like
+    labels : Segmentation, Image or array_like
         A volume, as `render` takes it.
     phases, opacity
         As `render` takes them.
@@ -166,99 +151,34 @@ def turntable(
     """
     if isinstance(n_frames, bool) or not isinstance(n_frames, int | np.integer) or n_frames < 1:
         raise ParameterError(f"n_frames is {n_frames!r}; give 1 or more")
-    subject = _checked(labels, phases, opacity, size)
-    if subject.image.ndim != 3:
+    check_size(size)
+    image = labels_of(labels)
+    if image.ndim != 3:
         raise DataError("the labels have 2 axes; only a volume of three (z, y, x) turns")
-    scene = _scene(subject, _meshes(subject), subject.phases, size)
+    solids = Solids(image, size)
+    drawn = chosen_of(solids.known, phases, solids.what)
+    scene = solids.scene(drawn, opacities_of(opacity, drawn))
     for frame in range(n_frames):
-        yield _noted(subject, *scene.draw(360 * frame / n_frames, elevation, is_turned=True))
+        yield solids.noted(drawn, *scene.draw(360 * frame / n_frames, elevation, is_turned=True))
 
 
-def _checked(labels: Any, phases: Any, opacity: Any, size: Any) -> _Subject:
-    if len(size) != 2 or not all(LEAST_SIZE <= n <= MOST_SIZE for n in size):
-        raise ParameterError(f"size is {size!r}; give a width and a height of {LEAST_SIZE} to {MOST_SIZE} pixels")
-    image = in_memory(labels)
-    there = _phases_in(image.data)
-    mark = IGNORED.get(image.dtype.str[1:])
-    known = [phase for phase in there if phase != mark or there == [mark]]
-    if phases is None:
-        drawn = [phase for phase in known if phase != 0] or known
-    else:
-        drawn = list(dict.fromkeys(int(phase) for phase in phases))
-    strange = [phase for phase in drawn if phase not in there]
-    if strange or not drawn:
-        raise DataError(f"no voxel is of phase {strange[0] if strange else '?'}; there are {_few(there)}")
-    opacities = [float(one) for one in np.atleast_1d(np.asarray(opacity, np.float64))]
-    opacities = opacities * len(drawn) if len(opacities) == 1 else opacities
-    if len(opacities) != len(drawn) or not all(0 <= one <= 1 for one in opacities):
-        raise ParameterError(f"opacity is {opacity!r}; give one number from 0 to 1, or one for each of {drawn}")
-    unit = length_units(image.spacing, image.unit)[0]
-    colors = phase_colors(len(known), noise=False)
-    numbers = {phase: colors[i] for i, phase in enumerate(known)}
-    chosen = np.zeros((max(there) + 1, 3), np.uint8)
-    for phase, color in numbers.items():
-        chosen[phase] = color
-    return _Subject(_thinned(image), drawn, opacities, chosen, unit)
+def _view(labels: Any, slices: Slices | None, gray: Any, size: tuple[int, int]) -> Solids | Planes:
+    check_size(size)
+    image = labels_of(labels)
+    if image.ndim == 2 or slices is not None:
+        if gray is None and isinstance(labels, Segmentation) and "c" not in labels.source.axes:
+            gray = labels.source
+        if image.ndim == 2 and slices not in (None, "middle"):
+            raise ParameterError(f"slices are {slices!r}, but the image is one slice already; leave them out")
+        return Planes(image, gray, "middle" if slices is None else slices, size)
+    if gray is not None:
+        raise ParameterError("gray is given, but gray values are drawn in slices only; give slices, too (--slices)")
+    return Solids(image, size)
 
 
-def _phases_in(labels: NDArray[Any]) -> list[int]:
-    if labels.dtype.kind not in "biuf":
-        raise DataTypeError(f"dtype {labels.dtype} holds no labels; give whole numbers from 0 on")
-    found: set[float] = set()
-    for part in labels:
-        found.update(np.unique(np.ma.compressed(part) if np.ma.isMaskedArray(part) else part).tolist())
-        if len(found) > MOST_PHASES or any(value != value // 1 for value in found):
-            raise DataError("the image holds gray values rather than labels; segment it first, and draw its labels")
-    if not found:
-        raise DataError(f"the labels have shape {labels.shape}, no voxels; give an image")
-    if min(found) < 0 or max(found) > 65535:
-        raise DataError(f"the labels hold {min(found):g} to {max(found):g}; give whole numbers from 0 to 65535")
-    return sorted(int(value) for value in found)
-
-
-def _few(phases: list[int]) -> str:
-    return ", ".join(map(str, phases[:8])) + (", …" if len(phases) > 8 else "")
-
-
-def _thinned(image: Image) -> Image:
-    if image.ndim == 2:
-        return image
-    steps = [-(-n // LONGEST_SIDE) for n in image.shape]
-    data = image.data[
-        tuple(slice(min(step // 2, n - 1), None, step) for step, n in zip(steps, image.shape, strict=True))
-    ]
-    spacing = image.spacing or (1.0,) * 3
-    return Image(data, "zyx", tuple(size * step for size, step in zip(spacing, steps, strict=True)), image.unit)
-
-
-def _meshes(subject: _Subject) -> list[Mesh]:
-    data, spacing = subject.image.data, subject.image.spacing
-    return [surface(data, phase, spacing=spacing, smooth=SMOOTH) for phase in subject.phases]
-
-
-def _scene(subject: _Subject, meshes: Sequence[Mesh], phases: Sequence[int], size: tuple[int, int]) -> Scene:
-    spacing = subject.image.spacing or (1.0,) * 3
-    box = [(-step / 2, (n - 0.5) * step) for n, step in zip(subject.image.shape, spacing, strict=True)]
-    return Scene(meshes, subject.colors[list(phases)], subject.opacities, box, size)
-
-
-def _noted(subject: _Subject, picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    return annotate(picture, scale, subject.unit, subject.phases, subject.colors[subject.phases])
-
-
-def _slice(subject: _Subject, phases: Sequence[int], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw a slice in the middle of the page, each voxel of the shape that it has."""
-    image = subject.image
-    height, width = image.shape
-    tall, wide = image.spacing or (1.0, 1.0)
-    scale = min(size[1] / (height * tall), size[0] / (width * wide))
-    n_rows, n_columns = (max(1, round(n * step * scale)) for n, step in ((height, tall), (width, wide)))
-    table = np.full((len(subject.colors), 3), OTHERS, np.uint8)
-    table[list(phases)] = subject.colors[list(phases)]
-    rows = np.minimum(np.arange(n_rows) * height // n_rows, height - 1)
-    columns = np.minimum(np.arange(n_columns) * width // n_columns, width - 1)
-    drawn = np.ma.filled(image.data, 0)[np.ix_(rows, columns)].astype(np.int64)
-    page = np.full((size[1], size[0], 3), 255, np.uint8)
-    top, left = (size[1] - n_rows) // 2, (size[0] - n_columns) // 2
-    page[top : top + n_rows, left : left + n_columns] = table[drawn]
-    return annotate(page, scale, subject.unit, phases, subject.colors[list(phases)])
+def _drawn(
+    view: Solids | Planes, phases: Sequence[int], opacities: Sequence[float], turn: tuple[float, float]
+) -> NDArray[np.uint8]:
+    if isinstance(view, Planes):
+        return view.draw(phases, opacities)
+    return view.noted(phases, *view.scene(phases, opacities).draw(*turn))
