@@ -1,6 +1,6 @@
 """Tell bone, muscle and fat apart in a CT, by k-means within the body, and see the bone without the muscle.
 
-    pip install "klevels[io,measure,render]"
+    pip install "klevels[io,render]" scipy
     python examples/ct_tissues.py [FOLDER] [--output ct]
 
 FOLDER holds a CT in Hounsfield units, `example_ct_sm.nii.gz`, and which voxels are fat, muscle and bone,

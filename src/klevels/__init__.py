@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from klevels.pipeline import posterize, segment
     from klevels.poster import Poster, PosterRecipe
     from klevels.recipe import Recipe, Segmentation
+    from klevels.rendering import render
     from klevels.reporting import Report, report
     from klevels.studying import Study, study
 
@@ -112,6 +113,7 @@ __all__ = [
     "mesh",
     "posterize",
     "read",
+    "render",
     "report",
     "samples",
     "segment",
@@ -149,6 +151,7 @@ _HOMES = {
     "mesh": "meshing",
     "posterize": "pipeline",
     "read": "io",
+    "render": "rendering",
     "report": "reporting",
     "segment": "pipeline",
     "study": "studying",

@@ -32,8 +32,6 @@ from klevels.reporting import report as gather
 from klevels.reporting.verb import LABELING
 from klevels.workers import Workers
 
-LONGEST_DRAWN = 256
-"""Surfaces are drawn of every n-th voxel, so that no side has more: a picture on paper shows no more."""
 MOST_PICTURES = 6
 
 
@@ -251,16 +249,10 @@ def _pictures(labels: Image) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[
     """Return a picture of each phase of a volume, or what is lacking for that."""
     if labels.ndim != 3 or min(labels.shape) < 2:
         return [], []
-    lacking = 'there are no pictures in three dimensions; pip install "klevels[render]" to have them'
-    from klevels.rendering import render
+    from klevels.rendering import each, phases_of
 
-    step = -(-max(labels.shape) // LONGEST_DRAWN)
-    thin = np.asarray(labels.data[(slice(None, None, step),) * 3])
-    spacing = None if labels.spacing is None else tuple(step * one for one in labels.spacing)
-    small = replace(labels, data=thin, spacing=spacing)
-    phases = [int(one) for one in np.unique(thin) if one != np.iinfo(thin.dtype).max][:MOST_PICTURES]
-    thinned = f", of every {step}. voxel" if step > 1 else ""
+    phases = phases_of(labels)[:MOST_PICTURES]
     try:
-        return [(f"Phase {one}{thinned}.", np.asarray(render(small, phases=[one]))) for one in phases], []
+        return [(f"Phase {phase}.", picture) for phase, picture in each(labels, phases=phases)] if phases else [], []
     except MissingDependencyError:
-        return [], [lacking]
+        return [], ['there are no pictures in three dimensions; pip install "klevels[render]" to have them']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klevels.rendering.subjects import thinning
+from klevels.rendering.subjects import phases_of, thinning
 from klevels.rendering.views import each, render, turntable
 
-__all__ = ["each", "render", "thinning", "turntable"]
+__all__ = ["each", "phases_of", "render", "thinning", "turntable"]

@@ -117,6 +117,23 @@ def sample_of(image: Image) -> NDArray[Any]:
     return part_of(image, [thinned(n, LONGEST_SIDE) for n in image.shape])
 
 
+def phases_of(labels: Any) -> list[int]:
+    """Return which phases of a volume there are to draw.
+
+    Parameters
+    ----------
+    labels : Segmentation, Image or array_like
+        Whole numbers from 0 on, in memory or not.
+
+    Returns
+    -------
+    list of int
+        Increasing; those of the voxels that would be drawn.
+    """
+    image = labels_of(labels)
+    return sorted(phases_in(sample_of(image), marked=is_marked(image)))
+
+
 def phases_in(labels: NDArray[Any], *, marked: bool) -> set[int]:
     """Return which phases there are.
 
