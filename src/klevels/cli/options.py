@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
 from cyclopts import Parameter, Token
 
@@ -17,6 +17,7 @@ from klevels.recipe import Borders
 from klevels.units import short_unit
 
 Nan = Literal["error", "ignore"]
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def whole_number(kind: object, tokens: Sequence[Token]) -> int:
@@ -56,6 +57,30 @@ def examples(*commands: str) -> str:
     """
     return "Examples:\n\n" + "\n".join(f"    {command}" for command in commands)
 
+
+def shown(*commands: str) -> Callable[[C], C]:
+    """Show commands at the end of a command's help.
+
+    Parameters
+    ----------
+    *commands : str
+        Examples, one a line.
+
+    Returns
+    -------
+    callable
+        What decorates the command.
+    """
+
+    def keep(command: C) -> C:
+        EXAMPLES[command.__name__] = examples(*commands)
+        return command
+
+    return keep
+
+
+EXAMPLES: dict[str, str] = {}
+"""What the help of each command ends with."""
 
 Scan = Annotated[
     Path, Parameter(name="IN", help="An image, a volume, a folder of slices; file.h5::/dataset names what is inside.")
