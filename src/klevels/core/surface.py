@@ -65,7 +65,7 @@ def surface(
     that it needs no interpolation. Voxels that touch by an edge or a corner only are not joined, and each edge has two
     triangles, however voxels touch. (Surface nets put four triangles on the edge at which two voxels touch.)
 
-    Without smoothing, steps between voxels make the area too large, by about 9 % for a sphere. `smooth` moves vertices
+    Without smoothing, steps between voxels make the area too large, by about 8 % for a sphere. `smooth` moves vertices
     by the windowed sinc [2]_, which, other than averaging, hardly shrinks what is thicker than some voxels: the volume
     of a sphere with a radius of 25 voxels changes by less than 0.01 %, and its area comes within 2 % of the truth. What
     is thinner than 3 voxels loses volume.
