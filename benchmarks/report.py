@@ -230,7 +230,8 @@ def speed_row(target: Target, runs: Sequence[Run]) -> list[str]:
     """Return a row of the targets of speed."""
     row = target_row(target, runs)
     ours, peer = runs_of(target, runs)
-    row[1], row[3] = (three_digits(speed(run) / 1e6) if run else "" for run in (ours, peer))
+    if "bytes" not in facts(ours):
+        row[1], row[3] = (three_digits(speed(run) / 1e6) if run else "" for run in (ours, peer))
     return row
 
 

@@ -190,6 +190,29 @@ MEASURE_TARGETS = (
         for who in ("scikit-image regionprops_table", "SimpleITK LabelShape", "PoreSpy regionprops_3D")
     ),
     Target("measures: everything", "`klevels.measure` with gray values, 512³"),
+    *(
+        Target(
+            job,
+            f"{title}, 512³, 34 million triangles",
+            "< 20 s: ≥ 6.7 Mvoxel/s",
+            lambda ours, _: seconds(ours) < 20,
+            against,
+        )
+        for job, title, against in (
+            ("measures: mesh", "mesh of a phase", "VTK discrete flying edges"),
+            ("measures: mesh, smoothed", "mesh of a phase, smoothed", "VTK windowed sinc"),
+            ("measures: mesh, fewer triangles", "mesh of a phase, to 100,000 triangles", "VTK quadric decimation"),
+        )
+    ),
+    *(
+        Target(
+            f"measures: mesh, memory of klevels_{way}",
+            f"mesh of a phase, {way}, 512³: peak memory of the process",
+            "< 3 GB",
+            lambda ours, _: facts(ours)["bytes"] < 3e9,
+        )
+        for way in ("plain", "smooth", "fewer")
+    ),
 )
 ACCURACY_TARGETS = {(4000, 6): 0.016, (8000, 6): 0.032}
 """Of the share of voxels that may be wrong, by noise and length."""

@@ -1,302 +1,318 @@
-// Decimation: a closed surface of fewer triangles, by merging the ends of the edges that move it least. An edge is merged
-// only if that keeps the surface a manifold (the link condition), so it stays closed, whatever its shape.
+// Decimation: a closed surface of fewer triangles, by merging the ends of the edges that move it least. The surface is cut
+// into blocks that fit into the processor's cache, whose borders stay as they are; in each round the blocks are others.
+// What is cheap everywhere goes first: all blocks merge up to one level of cost. The last edges are merged in one block.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include "decimate_surface.hpp"
 #include "measures.hpp"
+#include "parallel.hpp"
 
 namespace nb = nanobind;
 
 namespace klevels {
 namespace {
 
-using Vector = std::array<double, 3>;
-using Id = std::int32_t;
+constexpr std::size_t most_cells = 1 << 20;
+constexpr std::size_t strip = 1 << 16;  // vertices at a time
+constexpr std::size_t n_sampled_vertices = 1 << 16, n_sampled_blocks = 24;
+constexpr double left_for_last = 1.06;  // times the triangles that are wanted: left by the blocks
+constexpr double most_at_once = 0.5;    // of the edges, in a round: the borders of blocks must not lag behind
+constexpr double least_progress = 0.03;
 
-constexpr Id none = -1;
-constexpr double keeps_middle = 1e-3;    // of a quadric's weight: where a plane says nothing, the middle of the edge is best
-constexpr double longer_costs = 1e-5;    // times the fourth power of the length: in planes short edges go first
-constexpr double farthest = 2.0;         // lengths of the edge that a merged vertex may lie from the middle
-constexpr double least_agreement = 0.2;  // cosine between a triangle's normals before and after
-constexpr std::size_t least_swept = 1 << 20;
-
-Vector operator-(const Vector& a, const Vector& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-Vector cross(const Vector& a, const Vector& b) {
-    return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
-
-// The sum of squared distances from planes, each times the area of its triangle.
-struct Quadric {
-    double xx = 0, xy = 0, xz = 0, yy = 0, yz = 0, zz = 0, x = 0, y = 0, z = 0, constant = 0;
-
-    void add_plane(const Vector& n, double d, double weight) {
-        xx += weight * n[0] * n[0], xy += weight * n[0] * n[1], xz += weight * n[0] * n[2];
-        yy += weight * n[1] * n[1], yz += weight * n[1] * n[2], zz += weight * n[2] * n[2];
-        x += weight * n[0] * d, y += weight * n[1] * d, z += weight * n[2] * d;
-        constant += weight * d * d;
-    }
-    void add(const Quadric& q) {
-        xx += q.xx, xy += q.xy, xz += q.xz, yy += q.yy, yz += q.yz, zz += q.zz;
-        x += q.x, y += q.y, z += q.z, constant += q.constant;
-    }
-    double at(const Vector& p) const {
-        const double squares = xx * p[0] * p[0] + yy * p[1] * p[1] + zz * p[2] * p[2];
-        const double products = xy * p[0] * p[1] + xz * p[0] * p[2] + yz * p[1] * p[2];
-        return squares + 2 * products + 2 * (x * p[0] + y * p[1] + z * p[2]) + constant;
-    }
-    // Where it is least, drawn a little to the middle so that there is one such place.
-    Vector least(const Vector& middle) const {
-        const double pull = keeps_middle * (xx + yy + zz);
-        const double a = xx + pull, d = yy + pull, f = zz + pull;
-        const Vector b = {pull * middle[0] - x, pull * middle[1] - y, pull * middle[2] - z};
-        const double c00 = d * f - yz * yz, c01 = xz * yz - xy * f, c02 = xy * yz - xz * d;
-        const double det = a * c00 + xy * c01 + xz * c02;
-        if (!(det > 0)) return middle;
-        const double c11 = a * f - xz * xz, c12 = xy * xz - a * yz, c22 = a * d - xy * xy;
-        return {(c00 * b[0] + c01 * b[1] + c02 * b[2]) / det, (c01 * b[0] + c11 * b[1] + c12 * b[2]) / det,
-                (c02 * b[0] + c12 * b[1] + c22 * b[2]) / det};
-    }
-};
-
-struct Edge {
-    float cost;
-    Id a, b;
-    std::uint32_t changes;  // of both ends, when it was listed
-
-    // For a heap whose top is the least; ties go to the first vertices.
-    bool operator<(const Edge& other) const {
-        if (cost != other.cost) return cost > other.cost;
-        return a != other.a ? a > other.a : b > other.b;
-    }
-};
-
-class Surface {
+class Decimation {
 public:
-    Surface(double* vertices, std::size_t n_vertices, Id* faces, std::size_t n_faces)
-        : vertices_(vertices), faces_(faces), n_vertices_(n_vertices), n_corners_(3 * n_faces), n_left_(n_faces),
-          quadrics_(n_vertices), first_(n_vertices, none), next_(3 * n_faces, none), changes_(n_vertices, 0), seen_(n_vertices, 0) {
-        to_own_scale();
-        for (std::size_t corner = n_corners_; corner-- > 0;) {
-            next_[corner] = first_[faces_[corner]];
-            first_[faces_[corner]] = static_cast<Id>(corner);
-        }
-        for (std::size_t f = 0; f < n_faces; ++f) add_planes(static_cast<Id>(3 * f));
+    Decimation(float* vertices, std::size_t n_vertices, Id* faces, std::size_t n_faces, std::size_t n_in_block,
+               std::size_t n_threads)
+        : vertices_(vertices), faces_(faces), n_vertices_(n_vertices), n_left_(n_faces), n_in_block_(n_in_block),
+          quadrics_(std::make_unique_for_overwrite<Row[]>(n_vertices)), workers_(std::max<std::size_t>(1, n_threads)) {
+        find_scale();
     }
 
     void reduce(std::size_t n_faces) {
-        for (const bool is_careful : {true, false}) {
-            list_edges();
-            while (n_left_ > n_faces && !heap_.empty()) {
-                std::pop_heap(heap_.begin(), heap_.end());
-                const Edge edge = heap_.back();
-                heap_.pop_back();
-                if (is_current(edge)) merge(edge.a, edge.b, is_careful);
-            }
+        const double goal = left_for_last * static_cast<double>(n_faces);
+        for (bool is_odd = false; n_left_ > 2 * n_in_block_ && static_cast<double>(n_left_) > goal; is_odd = !is_odd) {
+            const std::size_t before = n_left_;
+            split(block_size(), is_odd ? 0.5 : 0.0);
+            reduce_blocks((static_cast<double>(n_left_) - goal) / 2);
+            if (static_cast<double>(before - n_left_) < least_progress * static_cast<double>(before)) break;
         }
+        if (n_left_ <= n_faces) return;
+        split(extent(), 0);
+        Worker& worker = workers_[0];
+        load(0, worker);
+        worker.surface.link();
+        for (const bool is_careful : {true, false}) {
+            worker.surface.list(n_levels);
+            worker.surface.reduce(n_faces, is_careful);
+        }
+        store(0, worker);
+        pack();
     }
 
-    // Moves what is left to the front, and tells how much that is.
-    std::pair<std::size_t, std::size_t> packed() {
-        std::vector<Id> numbers(n_vertices_, none);
-        std::size_t n_corners = 0;
-        Id n_used = 0;
-        for (std::size_t corner = 0; corner < n_corners_; ++corner) {
-            if (faces_[corner] != none) numbers[faces_[corner]] = 0;
-        }
-        for (std::size_t v = 0; v < n_vertices_; ++v) {
-            if (numbers[v] == none) continue;
-            for (int i = 0; i < 3; ++i) vertices_[3 * n_used + i] = vertices_[3 * v + i] / scale_ + origin_[i];
-            numbers[v] = n_used++;
-        }
-        for (std::size_t corner = 0; corner < n_corners_; ++corner) {
-            if (faces_[corner] != none) faces_[n_corners++] = numbers[faces_[corner]];
-        }
-        return {static_cast<std::size_t>(n_used), n_corners / 3};
-    }
+    std::pair<std::size_t, std::size_t> sizes() const { return {n_vertices_, n_left_}; }
 
 private:
-    Vector at(Id v) const { return {vertices_[3 * v], vertices_[3 * v + 1], vertices_[3 * v + 2]}; }
-    Vector normal(const Vector& a, const Vector& b, const Vector& c) const { return cross(b - a, c - a); }
-    static Id after(Id corner) { return corner % 3 == 2 ? corner - 2 : corner + 1; }
+    using Row = std::array<float, 10>;
+    using Cell = std::array<std::size_t, 3>;
+
+    struct Worker {
+        Surface surface;
+        std::vector<Id> own;  // the triangles that it has
+        std::vector<std::size_t> counts;
+    };
 
     // Whatever the unit, triangles are about 1 large, and lie around 0.
-    void to_own_scale() {
-        Vector high = origin_ = at(0);
+    void find_scale() {
+        Vector area_of{};
+        low_ = high_ = raw(0);
         for (std::size_t v = 0; v < n_vertices_; ++v) {
-            for (int i = 0; i < 3; ++i) {
-                origin_[i] = std::min(origin_[i], vertices_[3 * v + i]);
-                high[i] = std::max(high[i], vertices_[3 * v + i]);
-            }
+            const Vector p = raw(static_cast<Id>(v));
+            for (int i = 0; i < 3; ++i) low_[i] = std::min(low_[i], p[i]), high_[i] = std::max(high_[i], p[i]);
         }
-        for (int i = 0; i < 3; ++i) origin_[i] += (high[i] - origin_[i]) / 2;
-        double area = 0;
-        for (std::size_t c = 0; c < n_corners_; c += 3) {
-            const Vector n = normal(at(faces_[c]), at(faces_[c + 1]), at(faces_[c + 2]));
-            area += std::sqrt(dot(n, n));
+        for (std::size_t f = 0; f < n_left_; ++f) {
+            const Id* face = faces_ + 3 * f;
+            const Vector n = normal(raw(face[0]), raw(face[1]), raw(face[2]));
+            area_of[f % 3] += std::sqrt(dot(n, n));
         }
-        scale_ = area > 0 ? 1 / std::sqrt(area / static_cast<double>(n_left_)) : 1;
-        for (std::size_t i = 0; i < 3 * n_vertices_; ++i) vertices_[i] = (vertices_[i] - origin_[i % 3]) * scale_;
+        const double area = area_of[0] + area_of[1] + area_of[2];
+        scale_ = area > 0 ? std::sqrt(static_cast<double>(n_left_) / area) : 1;
+        for (int i = 0; i < 3; ++i) origin_[i] = low_[i] + (high_[i] - low_[i]) / 2;
+        for (int i = 0; i < 3; ++i) low_[i] = (low_[i] - origin_[i]) * scale_, high_[i] = (high_[i] - origin_[i]) * scale_;
     }
 
-    void add_planes(Id corner) {
-        const Id* face = faces_ + corner;
-        Vector n = normal(at(face[0]), at(face[1]), at(face[2]));
+    Vector raw(Id v) const { return {vertices_[3 * v], vertices_[3 * v + 1], vertices_[3 * v + 2]}; }
+    Vector place(Id v) const {
+        const Vector p = raw(v) - origin_;
+        return {p[0] * scale_, p[1] * scale_, p[2] * scale_};
+    }
+    double extent() const { return 1 + std::max({high_[0] - low_[0], high_[1] - low_[1], high_[2] - low_[2]}); }
+
+    Cell cells(const Vector& p, double size, double offset) const {
+        Cell cell;
+        for (int i = 0; i < 3; ++i)
+            cell[i] = static_cast<std::size_t>(std::max(0.0, std::min(p[i], high_[i]) - low_[i]) / size + offset);
+        return cell;
+    }
+
+    // The size of blocks of about as many triangles as asked for, by a sample.
+    double block_size() const {
+        const std::size_t step = n_vertices_ / n_sampled_vertices + 1;
+        std::vector<std::size_t> loads;
+        double size = extent();
+        for (;; size *= 0.8) {
+            const Cell n = cells(high_, size, 1);
+            if (n[0] * n[1] * n[2] > most_cells) return size;
+            loads.assign(n[0] * n[1] * n[2], 0);
+            double squares = 0, sum = 0;
+            for (std::size_t v = 0; v < n_vertices_; v += step) {
+                const Cell cell = cells(place(static_cast<Id>(v)), size, 0);
+                ++loads[(cell[0] * n[1] + cell[1]) * n[2] + cell[2]];
+            }
+            for (const std::size_t load : loads) {
+                squares += static_cast<double>(load * load);
+                sum += static_cast<double>(load);
+            }
+            // There are about two triangles for each vertex.
+            if (2 * squares / sum * static_cast<double>(step) <= static_cast<double>(n_in_block_)) return size;
+        }
+    }
+
+    // Lists the vertices of each block, and the triangles that have one there.
+    void split(double size, double offset) {
+        const Cell last = cells(high_, size, offset);
+        const Cell n = {last[0] + 1, last[1] + 1, last[2] + 1};
+        const std::size_t n_blocks = n[0] * n[1] * n[2];
+        block_of_.resize(n_vertices_);
+        rank_.resize(n_vertices_);
+        order_.resize(n_vertices_);
+        first_vertex_.assign(n_blocks + 1, 0);
+        first_face_.assign(n_blocks + 1, 0);
+        parallel_blocks((n_vertices_ + strip - 1) / strip, workers_.size(), [&](std::size_t, std::size_t block) {
+            const std::size_t end = std::min(n_vertices_, (block + 1) * strip);
+            for (std::size_t v = block * strip; v < end; ++v) {
+                const Cell cell = cells(place(static_cast<Id>(v)), size, offset);
+                block_of_[v] = static_cast<Id>((cell[0] * n[1] + cell[1]) * n[2] + cell[2]);
+            }
+        });
+        for (std::size_t v = 0; v < n_vertices_; ++v) rank_[v] = static_cast<Id>(first_vertex_[block_of_[v] + 1]++);
+        for (std::size_t block = 0; block < n_blocks; ++block) first_vertex_[block + 1] += first_vertex_[block];
+        for (std::size_t v = 0; v < n_vertices_; ++v)
+            order_[first_vertex_[block_of_[v]] + rank_[v]] = static_cast<Id>(v);
+        each_touched([&](Id block, std::size_t) { ++first_face_[block + 1]; });
+        for (std::size_t block = 0; block < n_blocks; ++block) first_face_[block + 1] += first_face_[block];
+        faces_of_.resize(first_face_[n_blocks]);
+        std::vector<std::size_t> at(first_face_.begin(), first_face_.end() - 1);
+        each_touched([&](Id block, std::size_t f) { faces_of_[at[block]++] = static_cast<Id>(f); });
+    }
+
+    template <class Seen>
+    void each_touched(Seen&& seen) const {
+        for (std::size_t f = 0; f < n_left_; ++f) {
+            const Id a = block_of_[faces_[3 * f]], b = block_of_[faces_[3 * f + 1]], c = block_of_[faces_[3 * f + 2]];
+            seen(a, f);
+            if (b != a) seen(b, f);
+            if (c != a && c != b) seen(c, f);
+        }
+    }
+
+    void reduce_blocks(double n_merges) {
+        const std::size_t n_blocks = first_vertex_.size() - 1, step = n_blocks / n_sampled_blocks + 1;
+        for (Worker& worker : workers_) worker.counts.assign(n_levels + 1, 0);
+        parallel_blocks((n_blocks + step - 1) / step, workers_.size(), [&](std::size_t thread, std::size_t i) {
+            Worker& worker = workers_[thread];
+            load(i * step, worker);
+            worker.surface.count_levels(worker.counts);
+            worker.counts[n_levels] += worker.own.size();
+        });
+        for (std::size_t t = 1; t < workers_.size(); ++t)
+            for (std::size_t i = 0; i <= n_levels; ++i) workers_[0].counts[i] += workers_[t].counts[i];
+        const auto& counts = workers_[0].counts;
+        if (counts[n_levels] == 0) return;
+        const double weight = static_cast<double>(n_left_) / static_cast<double>(counts[n_levels]);
+        const double n_edges = 1.5 * static_cast<double>(n_left_);
+        const double wanted = std::min(n_merges / yield_, most_at_once * n_edges);
+        double n_listed = 0;
+        unsigned end_level = 0;
+        while (end_level < n_levels && n_listed < wanted) n_listed += weight * static_cast<double>(counts[end_level++]);
+        const double share = n_listed > n_merges ? n_merges / n_listed : 1;
+        parallel_blocks(n_blocks, workers_.size(), [&](std::size_t thread, std::size_t block) {
+            if (first_vertex_[block] == first_vertex_[block + 1]) return;
+            Worker& worker = workers_[thread];
+            load(block, worker);
+            worker.surface.link();
+            const std::size_t n = worker.surface.list(end_level);
+            const std::size_t n_all = worker.surface.n_left, n_fewer = 2 * static_cast<std::size_t>(share * n);
+            worker.surface.reduce(n_all - std::min(n_all, n_fewer), true);
+            store(block, worker);
+        });
+        const std::size_t before = n_left_;
+        pack();
+        yield_ = std::clamp(static_cast<double>(before - n_left_) / 2 / n_listed, 0.1, 1.0);
+    }
+
+    void load(std::size_t block, Worker& worker) const {
+        Surface& surface = worker.surface;
+        const std::size_t first = first_vertex_[block], n = first_vertex_[block + 1] - first;
+        surface.clear(n);
+        worker.own.clear();
+        for (std::size_t i = 0; i < n; ++i) {
+            const Id v = order_[first + i];
+            surface.places[i] = place(v);
+            if (has_quadrics_) surface.quadrics[i] = widened(quadrics_[v], surface.places[i]);
+        }
+        const Id own = static_cast<Id>(block);
+        for (std::size_t i = first_face_[block]; i < first_face_[block + 1]; ++i) {
+            const Id f = faces_of_[i], *face = faces_ + 3 * static_cast<std::size_t>(f);
+            const bool is_inside = block_of_[face[0]] == own && block_of_[face[1]] == own && block_of_[face[2]] == own;
+            if (!has_quadrics_) add_planes(face, own, surface);
+            if (is_inside) {
+                worker.own.push_back(f);
+                for (int c = 0; c < 3; ++c) surface.faces.push_back(rank_[face[c]]);
+            } else {
+                for (int c = 0; c < 3; ++c)
+                    if (block_of_[face[c]] == own) surface.fixed[rank_[face[c]]] = 1;
+            }
+        }
+    }
+
+    void add_planes(const Id* face, Id block, Surface& surface) const {
+        const Vector a = place(face[0]);
+        Vector n = normal(a, place(face[1]), place(face[2]));
         const double length = std::sqrt(dot(n, n));
         if (!(length > 0)) return;
         for (double& one : n) one /= length;
-        const double d = -dot(n, at(face[0]));
-        for (int i = 0; i < 3; ++i) quadrics_[face[i]].add_plane(n, d, length / 6);
+        for (int c = 0; c < 3; ++c)
+            if (block_of_[face[c]] == block) surface.quadrics[rank_[face[c]]].add_plane(n, -dot(n, a), length / 6);
     }
 
-    // In a closed surface each neighbor comes once after the vertex: edges are listed from both ends, and kept from one.
-    void list_edges() {
-        heap_.clear();
-        heap_.reserve(n_left_ * 3 / 2);
-        for (std::size_t corner = 0; corner < n_corners_; ++corner) {
-            if (faces_[corner] == none) continue;
-            const Id a = faces_[corner], b = faces_[after(static_cast<Id>(corner))];
-            if (a < b) heap_.push_back(priced(a, b));
-        }
-        std::make_heap(heap_.begin(), heap_.end());
-    }
-
-    Edge priced(Id a, Id b) const {
-        if (b < a) std::swap(a, b);
-        const Vector along = at(b) - at(a);
-        const double squared = dot(along, along);
-        Quadric sum = quadrics_[a];
-        sum.add(quadrics_[b]);
-        const double cost = std::max(0.0, sum.at(place(sum, a, b))) + longer_costs * squared * squared;
-        return {static_cast<float>(cost), a, b, changes_[a] + changes_[b]};
-    }
-
-    Vector place(const Quadric& sum, Id a, Id b) const {
-        const Vector one = at(a), other = at(b), along = other - one;
-        const Vector middle = {one[0] + along[0] / 2, one[1] + along[1] / 2, one[2] + along[2] / 2};
-        const Vector best = sum.least(middle), step = best - middle;
-        return dot(step, step) <= farthest * farthest * dot(along, along) ? best : middle;
-    }
-
-    bool is_current(const Edge& edge) const {
-        return first_[edge.a] != none && first_[edge.b] != none && changes_[edge.a] + changes_[edge.b] == edge.changes;
-    }
-
-    // Lists the corners of a vertex, and forgets those of triangles that are gone.
-    void corners_of(Id v, std::vector<Id>& corners) {
-        corners.clear();
-        for (Id corner = first_[v]; corner != none; corner = next_[corner]) {
-            if (faces_[corner] != none) corners.push_back(corner);
-        }
-    }
-
-    bool would_close_up(Id b) {
-        const std::uint32_t mark = ++mark_;
-        for (const Id corner : of_a_) seen_[faces_[after(corner)]] = mark;
-        std::size_t n_shared = 0;
-        for (const Id corner : of_b_) n_shared += seen_[faces_[after(corner)]] == mark;
-        if (n_shared != 2) return true;
-        for (const Id corner : of_a_) {  // a triangle opposite to the edge's own would meet another one's back
-            const Id one = faces_[after(corner)], other = faces_[after(after(corner))];
-            const Id third = one == b ? other : other == b ? one : none;
-            if (third == none) continue;
-            int n_faces = 0;
-            for (Id at = first_[third]; at != none; at = next_[at]) n_faces += faces_[at] != none;
-            if (n_faces <= 3) return true;
-        }
-        return false;
-    }
-
-    bool would_turn(const std::vector<Id>& corners, Id other, const Vector& p) const {
-        for (const Id corner : corners) {
-            const Id one = faces_[after(corner)], two = faces_[after(after(corner))];
-            if (one == other || two == other) continue;
-            const Vector before = normal(at(faces_[corner]), at(one), at(two)), then = normal(p, at(one), at(two));
-            const double agreement = dot(before, then);
-            if (!(agreement > 0) || agreement * agreement < least_agreement * least_agreement * dot(before, before) * dot(then, then)) {
-                return true;
+    void store(std::size_t block, const Worker& worker) {
+        const Surface& surface = worker.surface;
+        for (std::size_t i = 0; i < worker.own.size(); ++i)
+            for (int c = 0; c < 3; ++c) {
+                const Id v = surface.faces[3 * i + c];
+                faces_[3 * static_cast<std::size_t>(worker.own[i]) + c] =
+                    v == none ? none : order_[first_vertex_[block] + v];
             }
+        for (std::size_t i = 0; i < surface.places.size(); ++i) {
+            if (!surface.is_alive(static_cast<Id>(i))) continue;
+            const Id v = order_[first_vertex_[block] + i];
+            if (!surface.fixed[i])
+                for (int c = 0; c < 3; ++c)
+                    vertices_[3 * v + c] = static_cast<float>(surface.places[i][c] / scale_ + origin_[c]);
+            const Quadric q = surface.quadrics[i].from(place(v));
+            quadrics_[v] = {static_cast<float>(q.xx), static_cast<float>(q.xy), static_cast<float>(q.xz),
+                            static_cast<float>(q.yy), static_cast<float>(q.yz), static_cast<float>(q.zz),
+                            static_cast<float>(q.x),  static_cast<float>(q.y),  static_cast<float>(q.z),
+                            static_cast<float>(q.constant)};
         }
-        return false;
     }
 
-    void merge(Id a, Id b, bool is_careful) {
-        corners_of(a, of_a_);
-        corners_of(b, of_b_);
-        if (would_close_up(b)) return;
-        Quadric sum = quadrics_[a];
-        sum.add(quadrics_[b]);
-        const Vector p = place(sum, a, b);
-        if (is_careful && (would_turn(of_a_, b, p) || would_turn(of_b_, a, p))) return;
-        for (const Id corner : of_a_) {
-            if (faces_[after(corner)] == b || faces_[after(after(corner))] == b) remove(corner);
-        }
-        first_[a] = none;
-        for (const auto* corners : {&of_a_, &of_b_}) {
-            for (const Id corner : *corners) {
-                if (faces_[corner] == none) continue;
-                faces_[corner] = a;
-                next_[corner] = first_[a];
-                first_[a] = corner;
-            }
-        }
-        first_[b] = none;
-        quadrics_[a] = sum;
-        for (int i = 0; i < 3; ++i) vertices_[3 * a + i] = p[i];
-        ++changes_[a];
-        ++changes_[b];
-        for (Id corner = first_[a]; corner != none; corner = next_[corner]) {
-            heap_.push_back(priced(a, faces_[after(corner)]));
-            std::push_heap(heap_.begin(), heap_.end());
-        }
-        if (heap_.size() > least_swept && heap_.size() > 4 * n_left_) sweep();
+    static Quadric widened(const Row& q, const Vector& p) {
+        const Quadric there{q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7], q[8], q[9]};
+        return there.from({-p[0], -p[1], -p[2]});
     }
 
-    void remove(Id corner) {
-        std::fill_n(faces_ + corner / 3 * 3, 3, none);
-        --n_left_;
+    // Moves what is left to the front.
+    void pack() {
+        std::vector<Id>& numbers = rank_;
+        std::fill(numbers.begin(), numbers.end(), none);
+        for (std::size_t i = 0; i < 3 * n_left_; ++i)
+            if (faces_[i] != none) numbers[faces_[i]] = 0;
+        Id n_used = 0;
+        for (std::size_t v = 0; v < n_vertices_; ++v) {
+            if (numbers[v] == none) continue;
+            std::copy_n(vertices_ + 3 * v, 3, vertices_ + 3 * static_cast<std::size_t>(n_used));
+            quadrics_[n_used] = quadrics_[v];
+            numbers[v] = n_used++;
+        }
+        std::size_t n_corners = 0;
+        for (std::size_t i = 0; i < 3 * n_left_; ++i)
+            if (faces_[i] != none) faces_[n_corners++] = numbers[faces_[i]];
+        n_vertices_ = static_cast<std::size_t>(n_used);
+        n_left_ = n_corners / 3;
+        has_quadrics_ = true;
     }
 
-    // Forgets edges that have changed since they were listed.
-    void sweep() {
-        std::erase_if(heap_, [this](const Edge& edge) { return !is_current(edge); });
-        std::make_heap(heap_.begin(), heap_.end());
-    }
-
-    double* vertices_;
+    float* vertices_;
     Id* faces_;  // none where a triangle is gone
-    std::size_t n_vertices_, n_corners_, n_left_;
-    Vector origin_{};
+    std::size_t n_vertices_, n_left_, n_in_block_;
+    Vector origin_{}, low_{}, high_{};  // the ends in its own scale
     double scale_ = 1;
-    std::vector<Quadric> quadrics_;
-    std::vector<Id> first_, next_;  // the corners at each vertex
-    std::vector<std::uint32_t> changes_, seen_;
-    std::vector<Edge> heap_;
-    std::vector<Id> of_a_, of_b_;
-    std::uint32_t mark_ = 0;
+    double yield_ = 0.5;  // merged of those that were listed
+    std::unique_ptr<Row[]> quadrics_;  // each around its own vertex, where few digits are enough
+    bool has_quadrics_ = false;
+    std::vector<Worker> workers_;
+    std::vector<Id> block_of_, rank_, order_, faces_of_;
+    std::vector<std::size_t> first_vertex_, first_face_;
 };
 
-using Vertices = nb::ndarray<double, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
+using Vertices = nb::ndarray<float, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 using Faces = nb::ndarray<Id, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 
-std::pair<std::size_t, std::size_t> decimate(const Vertices& vertices, const Faces& faces, std::size_t n_faces) {
+std::pair<std::size_t, std::size_t> decimate(const Vertices& vertices, const Faces& faces, std::size_t n_faces,
+                                             std::size_t n_in_block, std::size_t n_threads) {
     if (faces.shape(0) == 0) return {0, 0};
     nb::gil_scoped_release release;
-    Surface surface(vertices.data(), vertices.shape(0), faces.data(), faces.shape(0));
-    surface.reduce(n_faces);
-    return surface.packed();
+    Decimation decimation(vertices.data(), vertices.shape(0), faces.data(), faces.shape(0), n_in_block, n_threads);
+    decimation.reduce(n_faces);
+    return decimation.sizes();
 }
 
 }  // namespace
 
 void bind_decimate(nb::module_& m) {
-    m.def("decimate", &decimate, nb::arg("vertices").noconvert(), nb::arg("faces").noconvert(), nb::arg("n_faces"));
+    m.def("decimate", &decimate, nb::arg("vertices").noconvert(), nb::arg("faces").noconvert(), nb::arg("n_faces"),
+          nb::arg("n_in_block"), nb::arg("n_threads"));
 }
 
 }  // namespace klevels

@@ -5,5 +5,7 @@ NB_MODULE(_measures, m) {
     klevels::bind_tallies(m);
     klevels::bind_faces(m);
     klevels::bind_regions(m);
+    klevels::bind_contour(m);
     klevels::bind_decimate(m);
+    klevels::bind_triangles(m);
 }

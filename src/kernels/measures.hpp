@@ -10,7 +10,11 @@ void bind_tallies(nanobind::module_& m);
 void bind_faces(nanobind::module_& m);
 // regions.cpp: voxels of one label that hang together
 void bind_regions(nanobind::module_& m);
+// contour.cpp: the surface of a mask
+void bind_contour(nanobind::module_& m);
 // decimate.cpp: surfaces of fewer triangles
 void bind_decimate(nanobind::module_& m);
+// triangles.cpp: what is asked of surfaces
+void bind_triangles(nanobind::module_& m);
 
 }  // namespace klevels

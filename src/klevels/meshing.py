@@ -42,8 +42,6 @@ def mesh(labels: Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int
 
     Raises
     ------
-    MissingDependencyError
-        If VTK is not installed.
     ParameterError
         If an option is out of its range.
     DataTypeError

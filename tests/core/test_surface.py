@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from klevels.core.mesh import Mesh
 from klevels.core.surface import surface
-from klevels.errors import DataError, DataTypeError, MissingDependencyError, ParameterError
+from klevels.errors import DataError, DataTypeError, ParameterError
 
 Floats = NDArray[np.float64]
 
@@ -192,9 +191,3 @@ def test_what_has_no_surface_is_refused(
 ) -> None:
     with pytest.raises(error, match=says.replace("(", r"\(")):
         surface(labels, phase, **options)
-
-
-def test_without_vtk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "vtkmodules.vtkFiltersCore", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "klevels\[render\]"'):
-        surface(np.ones((2, 2, 2), int), 1)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from klevels.core import _measures
 from klevels.core.mesh_files import MESH_SUFFIXES, write_mesh
+from klevels.core.voxels import count_threads
 from klevels.errors import DataError, ParameterError
-
-STRIP = 1 << 18
-"""So many triangles are measured at a time: what is made of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,32 +63,19 @@ class Mesh:
     @property
     def area(self) -> float:
         """The sum of the areas of all triangles, in the square of the unit."""
-        parts = (
-            float(np.sqrt((np.cross(b - a, c - a) ** 2).sum(axis=1)).sum()) / 2
-            for a, b, c in self._corners(np.zeros(3))
-        )
-        return sum(parts, 0.0)
+        return self._measured[0]
 
     @property
     def volume(self) -> float:
         """What the surface encloses, by the divergence theorem, in the cube of the unit; right if it is watertight."""
-        middle = np.zeros(3) if not len(self.vertices) else np.mean([self.vertices.min(0), self.vertices.max(0)], 0)
-        parts = (float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6 for a, b, c in self._corners(middle))
-        return sum(parts, 0.0)
+        return self._measured[1]
 
     @property
     def is_watertight(self) -> bool:
         """Whether each edge has a triangle on both of its sides, and just one."""
-        if not len(self.faces):
-            return False
-        first = self.faces.astype(np.int64, copy=False)
-        second = np.roll(first, -1, axis=1)
-        n = len(self.vertices)
-        there = np.sort((first * n + second).reshape(-1))
-        if (there[1:] == there[:-1]).any():
-            return False
-        back = np.sort((second * n + first).reshape(-1))
-        return bool((there == back).all() and (first != second).all())
+        return bool(len(self.faces)) and _measures.is_closed(
+            _plain(self.faces, "i"), len(self.vertices), count_threads(None)
+        )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write to a file, in the order x, y, z, as all viewers expect it.
@@ -121,7 +106,17 @@ class Mesh:
         with atomic_output(path, overwrite=overwrite) as part:
             write_mesh(part, self.vertices, self.faces, self.unit, suffix)
 
-    def _corners(self, origin: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], ...]]:
-        for start in range(0, len(self.faces), STRIP):
-            faces = self.faces[start : start + STRIP]
-            yield tuple(self.vertices[faces[:, corner]].astype(np.float64) - origin for corner in range(3))
+    @property
+    def _measured(self) -> tuple[float, float]:
+        """The area and the volume."""
+        if not len(self.faces):
+            return 0.0, 0.0
+        z, y, x = (float(one.min()) / 2 + float(one.max()) / 2 for one in self.vertices.T)
+        vertices, faces = _plain(self.vertices, "f"), _plain(self.faces, "i")
+        return _measures.measure_triangles(vertices, faces, (z, y, x), count_threads(None))
+
+
+def _plain(array: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return an array as the kernels take it: of 32 or 64 bits."""
+    small, large = np.dtype(f"{kind}4"), np.dtype(f"{kind}8")
+    return np.ascontiguousarray(array, small if np.can_cast(array.dtype, small) else large)

@@ -1,98 +1,109 @@
-"""Triangles as VTK makes them: contours and smoothing; and fewer of them."""
+"""Triangles: the surface of a mask, smoother places, and fewer of them."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from klevels.core import _measures
-from klevels.errors import DataError, MissingDependencyError
+from klevels.core.voxels import count_threads
+from klevels.errors import DataError
 
 PASS_BAND = 0.1
 """Of the windowed sinc: waves that are shorter than about ten voxels are taken away."""
+AT_END = 0.999
+"""So much of the waves at the end of the pass band is left."""
+BLOCK = 10_000
+"""So many triangles are merged at a time: what is known of them stays in the processor's cache."""
+Vertices = NDArray[np.float32]
+Faces = NDArray[np.int32]
 
 
-def contoured(inside: NDArray[np.uint8]) -> Any:
-    """Return the surface between zeros and ones.
+def contoured(mask: NDArray[np.bool_], threads: int | None = None) -> tuple[Vertices, Faces]:
+    """Return the surface around the voxels of a mask.
 
     Parameters
     ----------
-    inside : ndarray of uint8
-        0 at all ends of the volume.
+    mask : ndarray of bool
+        A volume in the order z, y, x, C-contiguous.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
 
     Returns
     -------
-    vtkPolyData
-        In voxels, x before y before z.
-
-    Raises
-    ------
-    MissingDependencyError
-        If VTK is not installed.
+    vertices : ndarray of float32, shape (n, 3)
+        In voxels; the center of the first voxel is at 0.
+    faces : ndarray of int32, shape (m, 3)
+        Three vertices each; the cross product of two successive edges points outward.
     """
-    try:
-        from vtkmodules.util.numpy_support import numpy_to_vtk
-        from vtkmodules.vtkCommonDataModel import vtkImageData
-        from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
-    except ImportError as error:
-        raise MissingDependencyError('surfaces need VTK; pip install "klevels[render]"') from error
-    image = vtkImageData()
-    image.SetDimensions(*inside.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(inside.reshape(-1)))
-    edges = vtkFlyingEdges3D()
-    edges.SetInputData(image)
-    edges.SetValue(0, 0.5)
-    edges.ComputeNormalsOff()
-    edges.ComputeGradientsOff()
-    edges.ComputeScalarsOff()
-    edges.Update()
-    return edges.GetOutput()
+    return _measures.contour(mask.view(np.uint8), count_threads(threads))
 
 
-def smoothed(polygons: Any, n_iterations: int) -> Any:
-    """Return the same triangles with smoother positions.
+def smooth(vertices: Vertices, faces: Faces, n_iterations: int, threads: int | None = None) -> None:
+    """Move vertices to smoother places.
 
     Parameters
     ----------
-    polygons : vtkPolyData
-        A closed surface, in voxels.
+    vertices : ndarray of float32, shape (n, 3)
+        They are changed.
+    faces : ndarray of int32, shape (m, 3)
+        Triangles of a closed surface.
     n_iterations : int
         The degree of the polynomial that stands for the windowed sinc.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
+    """
+    _measures.smooth_triangles(vertices, faces, sinc_weights(n_iterations), count_threads(threads))
+
+
+def sinc_weights(degree: int) -> list[float]:
+    """Return the polynomial that lets long waves pass, in Chebyshev's polynomials.
+
+    Parameters
+    ----------
+    degree : int
+        Of the polynomial, 1 or more.
 
     Returns
     -------
-    vtkPolyData
-        Of the same triangles.
+    list of float
+        `degree + 1` weights. The argument is 1 less half of the Laplacian's eigenvalue; the polynomial is nearly 1 in
+        the pass band.
     """
-    from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
+    order = np.arange(degree + 1)
+    turns = order * np.pi / (degree + 1)
+    # Nuttall's window: what does not pass is damped most of all.
+    window = 0.355768 + 0.487396 * np.cos(turns) + 0.144232 * np.cos(2 * turns) + 0.012604 * np.cos(3 * turns)
+    angle = math.acos(1 - PASS_BAND / 2)
 
-    sinc = vtkWindowedSincPolyDataFilter()
-    sinc.SetInputData(polygons)
-    sinc.SetNumberOfIterations(n_iterations)
-    sinc.SetPassBand(PASS_BAND)
-    sinc.BoundarySmoothingOff()
-    sinc.FeatureEdgeSmoothingOff()
-    sinc.NonManifoldSmoothingOn()
-    sinc.NormalizeCoordinatesOn()
-    sinc.Update()
-    return sinc.GetOutput()
+    def weights(shift: float) -> NDArray[np.float64]:
+        sines = np.sin(order * (angle + shift)) / np.maximum(order, 1)
+        return window * np.where(order, 2 * sines, angle + shift) / np.pi
+
+    low, high = 0.0, math.pi - angle
+    for _ in range(60):
+        middle = (low + high) / 2
+        at_end = float((weights(middle) * np.cos(order * angle)).sum())
+        low, high = (middle, high) if at_end < AT_END else (low, middle)
+    found = weights(high)
+    return [float(one) for one in found / found.sum()]  # what all vertices have in common stays as it is
 
 
-def decimated(
-    vertices: NDArray[np.float32], faces: NDArray[np.int32], n_faces: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def decimated(vertices: Vertices, faces: Faces, n_faces: int, threads: int | None = None) -> tuple[Vertices, Faces]:
     """Return at most so many triangles of much the same surface.
 
     Parameters
     ----------
     vertices : ndarray of float32, shape (n, 3)
-        Of a closed surface.
+        Of a closed surface. They are changed.
     faces : ndarray of int32, shape (m, 3)
-        Its triangles.
+        Its triangles. They are changed, too.
     n_faces : int
         How many may remain.
+    threads : int, optional
+        How many threads to use; all processors by default. The result is the same for any number.
 
     Returns
     -------
@@ -104,33 +115,10 @@ def decimated(
     DataError
         If so few cannot close it.
     """
-    places, corners = vertices.astype(np.float64), faces.copy()
-    n_vertices, n_left = _measures.decimate(places, corners, n_faces)
+    n_vertices, n_left = _measures.decimate(vertices, faces, n_faces, BLOCK, count_threads(threads))
     if n_left > n_faces:
         raise DataError(
             f"{n_faces} triangles cannot close the surface with all its parts and holes; allow {n_left} or more "
             f"(n_faces, --faces), or smooth the labels first"
         )
-    return places[:n_vertices].astype(np.float32), corners[:n_left].copy()
-
-
-def arrays(polygons: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the vertices and the triangles of a surface.
-
-    Parameters
-    ----------
-    polygons : vtkPolyData
-        Of triangles only.
-
-    Returns
-    -------
-    vertices : ndarray of float32, shape (n, 3)
-        In its order of axes.
-    faces : ndarray of int32, shape (m, 3)
-        Three vertices each.
-    """
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-
-    points = vtk_to_numpy(polygons.GetPoints().GetData())
-    cells = vtk_to_numpy(polygons.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-    return points.astype(np.float32), cells.astype(np.int32)
+    return vertices[:n_vertices].copy(), faces[:n_left].copy()
