@@ -53,6 +53,17 @@ def test_the_scan_is_found_through_the_record(run: Run, folder: Path) -> None:
     assert set(after) - set(before) == {"report.html", "report.json"}
 
 
+def test_gray_values_are_calibrated_and_objects_are_told(run: Run, folder: Path) -> None:
+    asked = ("report", "labels.tif", "-o", "report.html", "--json", "report.json", "--calibrate")
+    check_refused(run(*asked, "HU"), 2, "calibration is 'HU'; give")
+    assert run(*asked, "2,-1000,HU").code == 0
+    told = data_of(folder)["measures"]
+    assert told["gray_unit"] == "HU"
+    known = klevels.measure(klevels.read("labels.tif"), GRAY, calibrate="2,-1000,HU", objects=(0, 1, 2))
+    assert told["objects"] == json.loads(json.dumps(known.to_dict()["objects"]))
+    assert "objects" in page_of(folder).ids
+
+
 def test_segment_writes_the_same_report_in_one_go(run: Run, folder: Path) -> None:
     asked = ("segment", "scan.tif", "-k", "3", "--report")
     assert run(*asked, "report.html", "-o", "labels.tif", "--overwrite").code == 0

@@ -1,4 +1,4 @@
-"""What must hold of every page of a report, and measures to report on."""
+"""What must hold of every page of a report."""
 
 from __future__ import annotations
 
@@ -7,61 +7,9 @@ import io
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-import numpy as np
 from PIL import Image as Pillow
 
-from klevels.core.measures import Measures
-from klevels.core.table import Table, length_units
-
 VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-def measures_of(
-    labels: np.ndarray, n: int, spacing: tuple[float, ...] | None = None, unit: str | None = None, **more: object
-) -> Measures:
-    """Return measures with the columns of a real table; what takes a kernel to measure is made up."""
-    axes = "zyx"[-labels.ndim :]
-    length, area, volume = length_units(spacing, unit)
-    size, surface = ("volume", "surface_area") if labels.ndim == 3 else ("area", "perimeter")
-    is_phase = [labels == i for i in range(n)]
-    counts = np.array([one.sum() for one in is_phase])
-    table = Table(
-        {
-            "phase": np.arange(n),
-            "n_voxels": counts,
-            "fraction": counts / max(1, counts.sum()),
-            "fraction_of_whole": counts / labels.size,
-            size: counts * np.prod(spacing or 1.0),
-            "mean": np.where(counts > 0, 100.0, np.nan),
-            surface: counts * 0.5,
-            "n_components": np.minimum(counts, 1),
-            "largest_share": np.where(counts > 0, 1.0, np.nan),
-            **{f"percolates_{axis}": counts > 0 for axis in axes},
-            "euler": np.ones(n, np.int64),
-        },
-        {size: volume if labels.ndim == 3 else area, surface: area if labels.ndim == 3 else length},
-    )
-    profiles = {}
-    for i, axis in enumerate(axes):
-        others = tuple(j for j in range(labels.ndim) if j != i)
-        along = np.stack([one.sum(axis=others) for one in is_phase], axis=1)
-        profiles[axis] = Table(
-            {
-                "position": np.repeat(np.arange(len(along)) + 1.0, n),
-                "phase": np.tile(np.arange(n), len(along)),
-                "n_voxels": along.ravel(),
-                "fraction": (along / np.maximum(along.sum(axis=1, keepdims=True), 1)).ravel(),
-            },
-            {"position": length},
-        )
-    common: dict[str, object] = {
-        "shape": labels.shape,
-        "spacing": spacing,
-        "unit": unit,
-        "n_voxels": labels.size,
-        "n_ignored": labels.size - int(counts.sum()),
-    }
-    return Measures(table, profiles, **{**common, **more})  # type: ignore[arg-type]
 
 
 class Page(HTMLParser):
