@@ -73,6 +73,22 @@ def porespy_objects(mask: NDArray[np.bool_]) -> list[int]:
     return [int(one.volume) for one in regions]
 
 
+def cc3d_objects(mask: NDArray[np.bool_]) -> list[int]:
+    """Return the volumes of objects, with their boxes and centroids."""
+    import cc3d
+
+    found = cc3d.statistics(cc3d.connected_components(mask, connectivity=26))
+    return [int(n) for n in found["voxel_counts"][1:]]
+
+
+def porespy_thickness(mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return local thickness, as radii."""
+    import porespy
+
+    found: NDArray[Any] = porespy.filters.local_thickness(mask)
+    return found
+
+
 def _label_shape(labels: Labels) -> Any:
     import SimpleITK as sitk
 

@@ -187,7 +187,19 @@ MEASURE_TARGETS = (
     ),
     *(
         Target("measures: objects", "table of the objects of a phase", against=who)
-        for who in ("scikit-image regionprops_table", "SimpleITK LabelShape", "PoreSpy regionprops_3D")
+        for who in (
+            "scikit-image regionprops_table",
+            "SimpleITK LabelShape",
+            "PoreSpy regionprops_3D",
+            "cc3d with its statistics",
+        )
+    ),
+    Target("measures: local thickness", "local thickness of a phase", against="PoreSpy"),
+    Target(
+        "measures: report",
+        "`klevels report`, the whole process, 512³",
+        "< 60 s",
+        lambda ours, _: seconds(ours) < 60,
     ),
     Target("measures: everything", "`klevels.measure` with gray values, 512³"),
     *(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ Labels = NDArray[np.uint8]
 N_SLICES = 32
 """Of a volume, for peers that would take minutes; klevels runs beside them on the same ones."""
 N_PHASES = 3
+KLEVELS = (sys.executable, "-c", "from klevels.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
@@ -148,17 +152,65 @@ class TestObjects:
             ("scikit-image regionprops_table", peers.skimage_objects),
             ("SimpleITK LabelShape", peers.simpleitk_objects),
             ("PoreSpy regionprops_3D", peers.porespy_objects),
+            ("cc3d with its statistics", peers.cc3d_objects),
         ],
     )
     def test_peer(self, measure: Measure, part: Labels, who: str, peer: Any) -> None:
         if peer is peers.porespy_objects:
             pytest.importorskip("porespy", reason="PoreSpy is not installed")
+        if peer is peers.cc3d_objects:
+            pytest.importorskip("cc3d", reason="cc3d is not installed")
 
         def check(found: Any) -> dict[str, Any]:
             assert sorted(found) == sorted(our_objects(part)["n_voxels"].tolist())
             return {"voxels": part.size}
 
         measure("measures: objects", who, lambda: peer(part == 2), check, 1, lambda: our_objects(part))
+
+
+class TestThickness:
+    """Local thickness of one phase, voxel by voxel."""
+
+    def test_klevels(self, measure: Measure, part: Labels) -> None:
+        def check(found: Any) -> dict[str, Any]:
+            assert ((found > 0) == (part == 2)).all()
+            return {"voxels": part.size, "found": f"mean {found[found > 0].mean():.2f} voxels"}
+
+        measure("measures: local thickness", "klevels", lambda: klevels.local_thickness(part == 2), check, 3)
+
+    def test_porespy(self, measure: Measure, part: Labels) -> None:
+        pytest.importorskip("porespy", reason="PoreSpy is not installed")
+
+        def check(found: Any) -> dict[str, Any]:
+            return {"voxels": part.size, "found": f"mean {found[found > 0].mean():.2f} voxels"}
+
+        def ours() -> Any:
+            return klevels.local_thickness(part == 2)
+
+        measure("measures: local thickness", "PoreSpy", lambda: peers.porespy_thickness(part == 2), check, 1, ours)
+
+
+class TestReport:
+    """`klevels report` of a segmented volume, the whole process: planes, sweep, measures, objects, pictures in 3-D."""
+
+    def test_klevels(self, measure: Measure, labels: Labels, tmp_path: Path) -> None:
+        noise = np.random.default_rng(3).normal(0, 900, labels.shape).astype(np.float32)
+        scan = tmp_path / "scan.tif"
+        gray = (labels.astype(np.float32) * 9000 + 20000 + noise).astype(np.uint16)
+        klevels.write(scan, Image(gray, "zyx", (1.0, 1.0, 1.0), "µm"))
+        subprocess.run([*KLEVELS, "segment", scan, "-k", "3", "-o", tmp_path / "labels.tif"], check=True)
+
+        def report() -> str:
+            page = tmp_path / "report.html"
+            command = [*KLEVELS, "report", tmp_path / "labels.tif", "-o", page, "--overwrite"]
+            subprocess.run(command, check=True, capture_output=True)
+            return page.read_text(encoding="utf-8")
+
+        def check(found: str) -> dict[str, Any]:
+            assert all(f'id="{one}"' in found for one in ("planes", "histogram", "sweep", "phases", "pictures"))
+            return {"voxels": labels.size, "found": f"{len(found) / 1e6:.1f} MB"}
+
+        measure("measures: report", "klevels", report, check, 2)
 
 
 class TestMeasure:
