@@ -12,12 +12,13 @@ from klevels.batching.making import Maker, reason_of
 from klevels.batching.records import as_json, installed, read_record
 from klevels.batching.results import MODEL, SUMMARY, Results, State
 from klevels.batching.scans import FORMATS, find_scans, name_outputs
-from klevels.batching.summary import Row, as_csv, as_table, failed_row, row_of
+from klevels.batching.summary import Row, as_table, failed_row, row_of
 from klevels.core.levels import Levels
 from klevels.core.palette import Palette
 from klevels.core.table import Table
 from klevels.errors import KlevelsError, OutputExistsError, ParameterError, SchedulerError, WriteError
 from klevels.files import StrPath
+from klevels.io.tables import as_csv
 from klevels.recipe import Recipe
 from klevels.record import identify, load_recipe, record_of
 from klevels.workers import Workers

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,28 +88,6 @@ def as_table(rows: Sequence[Row], n_classes: int) -> Table:
     columns |= {name: _whole(rows, name) for name in ("n_voxels", "n_ignored", "n_undecided")}
     columns["message"] = np.array([row.get("message", "") for row in rows])
     return Table(columns)
-
-
-def as_csv(table: Table) -> str:
-    """Return a table as comma-separated values.
-
-    Parameters
-    ----------
-    table : Table
-        The columns.
-
-    Returns
-    -------
-    str
-        A line for each row, below the names of the columns; numbers are as long as they must be to be read again to the
-        bit, and nothing stands for what is missing.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.headers)
-    for row in table.rows():
-        writer.writerow("" if value is None else value for value in row.values())
-    return text.getvalue()
 
 
 def _whole(rows: Sequence[Row], name: str) -> Any:

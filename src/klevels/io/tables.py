@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -32,12 +33,30 @@ def write_table(table: Table, path: Path, suffix: str) -> None:
     {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[suffix](table, path)
 
 
+def as_csv(table: Table) -> str:
+    """Return a table as comma-separated values.
+
+    Parameters
+    ----------
+    table : Table
+        The columns.
+
+    Returns
+    -------
+    str
+        A line for each row, below the names of the columns with their units; numbers are as long as they must be to be
+        read again to the bit, and nothing stands for what is missing.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.headers)
+    for row in table.rows():
+        writer.writerow("" if value is None else _as_text(value) for value in row.values())
+    return text.getvalue()
+
+
 def _write_csv(table: Table, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.headers)
-        for row in table.rows():
-            writer.writerow("" if value is None else _as_text(value) for value in row.values())
+    path.write_text(as_csv(table), encoding="utf-8", newline="")
 
 
 def _as_text(value: object) -> object:
