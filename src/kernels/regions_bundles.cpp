@@ -2,6 +2,8 @@
 // label that are at the same x, or at neighboring ones, hang together whatever rows they are in. So the runs of the four
 // rows' bits, joined by or, are what is joined with the runs of other bundles: a fraction of those of the rows, and much
 // longer where labels are noisy. Their bits tell where bundles touch.
+#include <utility>
+
 #include "parallel.hpp"
 #include "regions.hpp"
 
@@ -37,8 +39,8 @@ struct Neighbor {
     std::array<std::size_t, 2> theirs, ours;
 };
 
-constexpr std::array<Neighbor, 4> neighbors{{{0, -1, {1, 3}, {0, 2}},
-                                             {-1, 0, {2, 3}, {0, 1}},
+constexpr std::array<Neighbor, 4> neighbors{{{-1, 0, {2, 3}, {0, 1}},  // most of what touches touches these
+                                             {0, -1, {1, 3}, {0, 2}},
                                              {-1, -1, {3, 3}, {0, 0}},
                                              {-1, 1, {2, 2}, {1, 1}}}};
 
@@ -108,45 +110,54 @@ bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
 
 bool bit(const Word* bits, std::size_t x) { return bits[x / 64] >> (x % 64) & 1; }
 
-// Where two rows touch: the bits of each, and those of one that have any of the other's at most one off.
-struct Contact {
-    std::vector<Word> ours, theirs, touching;
+// Where the rows of two bundles touch: the bits of each, and those of one that have any of the other's at most one off.
+class Contact {
+public:
+    explicit Contact(std::size_t n) : ours_(n), theirs_(n), touching_(n) {}
 
-    explicit Contact(std::size_t n) : ours(n), theirs(n), touching(n) {}
-
-    void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
-        const std::size_t n = ours.size();
-        const Word *a = our_rows + neighbor.ours[0] * n, *b = our_rows + neighbor.ours[1] * n;
-        const Word *c = their_rows + neighbor.theirs[0] * n, *d = their_rows + neighbor.theirs[1] * n;
-        for (std::size_t w = 0; w < n; ++w) {
-            ours[w] = a[w] | b[w];
-            theirs[w] = c[w] | d[w];
-        }
-        for (std::size_t w = 0; w < n; ++w) {
-            const Word before = w ? theirs[w - 1] >> 63 : 0, after = w + 1 < n ? theirs[w + 1] << 63 : 0;
-            touching[w] = ours[w] & (theirs[w] | theirs[w] << 1 | theirs[w] >> 1 | before | after);
-        }
-    }
-
-    // Whether voxels of a run of ours and of one of theirs are neighbors. Next to a run there is none of its bits, so
-    // what touches within both is theirs; where one ends, the other may touch the next as well.
-    bool joins(const Run& a, const Run& b) const {
-        if (any_bit(touching.data(), std::max(a.begin, b.begin), std::min(a.end, b.end))) return true;
-        if (a.begin < b.begin && b.begin <= a.end && bit(ours.data(), b.begin - 1) && bit(theirs.data(), b.begin))
-            return true;
-        return a.begin <= b.end && b.end < a.end && bit(ours.data(), b.end) && bit(theirs.data(), b.end - 1);
-    }
-
-    // Calls join(a, b) for the runs that touch.
-    template <class Join>
-    void each(Run* a, const Run* a_end, Run* b, const Run* b_end, Join&& join) const {
+    // Calls join(a, b) for the runs that touch, but for those that need not be joined.
+    template <class Needed, class Join>
+    void each(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor, Run* a, const Run* a_end, Run* b,
+              const Run* b_end, Needed&& needed, Join&& join) {
+        bool is_set = false;
         while (a < a_end && b < b_end) {
-            if (a->begin <= b->end && b->begin <= a->end && joins(*a, *b)) join(*a, *b);
+            if (a->begin <= b->end && b->begin <= a->end && needed(*a, *b)) {
+                if (!std::exchange(is_set, true)) set(our_rows, their_rows, neighbor);
+                if (joins(*a, *b)) join(*a, *b);
+            }
             const Number ends = a->end, others = b->end;
             a += ends <= others;
             b += others <= ends;
         }
     }
+
+private:
+    void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
+        const std::size_t n = ours_.size();
+        const Word *a = our_rows + neighbor.ours[0] * n, *b = our_rows + neighbor.ours[1] * n;
+        const Word *c = their_rows + neighbor.theirs[0] * n, *d = their_rows + neighbor.theirs[1] * n;
+        Word *ours = ours_.data(), *theirs = theirs_.data(), *touching = touching_.data(), before = 0;
+        for (std::size_t w = 0; w < n; ++w) {
+            ours[w] = a[w] | b[w];
+            theirs[w] = c[w] | d[w];
+        }
+        for (std::size_t w = 0; w < n; ++w) {
+            const Word after = w + 1 < n ? theirs[w + 1] << 63 : 0;
+            touching[w] = ours[w] & (theirs[w] | theirs[w] << 1 | theirs[w] >> 1 | before | after);
+            before = theirs[w] >> 63;
+        }
+    }
+
+    // Next to a run there is none of its bits, so what touches within both is theirs; where one ends, the other may
+    // touch the next as well.
+    bool joins(const Run& a, const Run& b) const {
+        if (any_bit(touching_.data(), std::max(a.begin, b.begin), std::min(a.end, b.end))) return true;
+        if (a.begin < b.begin && b.begin <= a.end && bit(ours_.data(), b.begin - 1) && bit(theirs_.data(), b.begin))
+            return true;
+        return a.begin <= b.end && b.end < a.end && bit(ours_.data(), b.end) && bit(theirs_.data(), b.end - 1);
+    }
+
+    std::vector<Word> ours_, theirs_, touching_;
 };
 
 template <class T>
@@ -229,13 +240,15 @@ private:
                     if (other < slab.first) return;
                     Run *others = runs(slab, other, l), *others_end = runs(slab, other, l + 1);
                     if (others == others_end) return;
-                    contact.set(bits(bundle, l), bits(other, l), neighbor);
-                    contact.each(begin, end, others, others_end, [&](Run& a, const Run& b) {
-                        if (a.component == none)
-                            a.component = b.component;
-                        else
-                            unite(a.component, b.component, parent);
-                    });
+                    contact.each(
+                        bits(bundle, l), bits(other, l), neighbor, begin, end, others, others_end,
+                        [](const Run& a, const Run& b) { return a.component != b.component; },
+                        [&](Run& a, const Run& b) {
+                            if (a.component == none)
+                                a.component = b.component;
+                            else
+                                unite(a.component, b.component, parent);
+                        });
                 });
                 for (Run* run = begin; run < end; ++run) {
                     if (run->component == none) begin_part(slab, *run, labels_[l]);
@@ -279,41 +292,38 @@ private:
     }
 
     void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
-        std::int64_t squares = 0, all = 0, all_x = 0;
-        for (std::size_t r = 0; r < n_rows; ++r) {
-            const Row row = row_of(bundle, r);
-            if (!row.exists) continue;
-            const Word* bits = rows + r * n_words_;
-            std::int64_t n = 0, sum = 0;
-            std::size_t first_x = 0;
-            each_run(bits, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
-                if (!n) first_x = begin;
-                n += static_cast<std::int64_t>(end - begin);
-                sum += sums_[end] - sums_[begin];
+        std::array<std::int64_t, n_rows> n{}, x{};
+        std::int64_t squares = 0, place = INT64_MAX;
+        for (std::size_t r = 0; r < n_rows; ++r)
+            each_run(rows + r * n_words_, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
+                if (!n[r] || asked_.grays.data) {
+                    const std::size_t at = row_of(bundle, r).index * asked_.nx + begin;
+                    place = std::min(place, static_cast<std::int64_t>(at));
+                    if (asked_.grays.data) to[gray] += asked_.grays.sum(at, end - begin, n_nan);
+                }
+                n[r] += static_cast<std::int64_t>(end - begin);
+                x[r] += sums_[end] - sums_[begin];
                 squares += squares_[end] - squares_[begin];
-                if (asked_.grays.data) to[gray] += asked_.grays.sum(row.index * asked_.nx + begin, end - begin, n_nan);
             });
-            if (!n) continue;
-            const auto z = static_cast<std::int64_t>(row.z), y = static_cast<std::int64_t>(row.y);
-            to[first] = std::min(to[first], static_cast<std::int64_t>(row.index * asked_.nx + first_x));
-            to[low] = std::min(to[low], z);
-            to[low + 1] = std::min(to[low + 1], y);
-            to[high] = std::max(to[high], z + 1);
-            to[high + 1] = std::max(to[high + 1], y + 1);
-            all += n;
-            all_x += sum;
-            to[sums] += n * z;
-            to[sums + 1] += n * y;
-            to[products] += n * z * z;
-            to[products + 1] += n * z * y;
-            to[products + 2] += sum * z;
-            to[products + 3] += n * y * y;
-            to[products + 4] += sum * y;
-        }
+        const std::int64_t z = static_cast<std::int64_t>(bundle / ny_ * 2), y = static_cast<std::int64_t>(bundle % ny_ * 2);
+        const std::int64_t all = n[0] + n[1] + n[2] + n[3], all_x = x[0] + x[1] + x[2] + x[3];
+        const std::int64_t n_z = n[2] + n[3], n_y = n[1] + n[3];  // in the second rows
+        to[first] = std::min(to[first], place);
         to[n_voxels] += all;
+        to[low] = std::min(to[low], z + (n_z == all));
+        to[low + 1] = std::min(to[low + 1], y + (n_y == all));
         to[low + 2] = std::min(to[low + 2], static_cast<std::int64_t>(run.begin));
+        to[high] = std::max(to[high], z + 1 + (n_z > 0));
+        to[high + 1] = std::max(to[high + 1], y + 1 + (n_y > 0));
         to[high + 2] = std::max(to[high + 2], static_cast<std::int64_t>(run.end));
+        to[sums] += all * z + n_z;
+        to[sums + 1] += all * y + n_y;
         to[sums + 2] += all_x;
+        to[products] += all * z * z + n_z * (2 * z + 1);
+        to[products + 1] += all * z * y + n_z * y + n_y * z + n[3];
+        to[products + 2] += all_x * z + x[2] + x[3];
+        to[products + 3] += all * y * y + n_y * (2 * y + 1);
+        to[products + 4] += all_x * y + x[1] + x[3];
         to[products + 5] += squares;
     }
 
@@ -335,11 +345,13 @@ private:
                     if (other >= slab.first) return;
                     const std::size_t o = other / bundles_of_slab_;
                     for (std::size_t l = 0; l < labels_.size(); ++l) {
-                        contact.set(bits(bundle, l), bits(other, l), neighbor);
-                        contact.each(runs(slab, bundle, l), runs(slab, bundle, l + 1), runs(slabs_[o], other, l),
-                                     runs(slabs_[o], other, l + 1), [&](const Run& a, const Run& b) {
-                                         unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
-                                     });
+                        contact.each(
+                            bits(bundle, l), bits(other, l), neighbor, runs(slab, bundle, l), runs(slab, bundle, l + 1),
+                            runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
+                            [](const Run&, const Run&) { return true; },
+                            [&](const Run& a, const Run& b) {
+                                unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
+                            });
                     }
                 });
         }
