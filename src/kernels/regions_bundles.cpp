@@ -101,19 +101,44 @@ void each_run(const Word* bits, std::size_t begin, std::size_t end, Each&& each)
     if (carried) each(from, end);
 }
 
-bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
-    if (begin >= end) return false;
-    for (std::size_t w = begin / 64; w <= (end - 1) / 64; ++w)
-        if (bits[w] & within(w, begin, end)) return true;
-    return false;
+// The bits from `begin` on; a word is read more than they are in.
+Word bits_from(const Word* bits, std::size_t begin) {
+    const std::size_t w = begin / 64, shift = begin % 64;
+    return bits[w] >> shift | bits[w + 1] << 1 << (63 - shift);
 }
 
-bool bit(const Word* bits, std::size_t x) { return bits[x / 64] >> (x % 64) & 1; }
+bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
+    for (; begin + 64 < end; begin += 64)
+        if (bits_from(bits, begin)) return true;
+    return begin < end && bits_from(bits, begin) << (64 - (end - begin));
+}
 
-// Where the rows of two bundles touch: the bits of each, and those of one that have any of the other's at most one off.
+// The first bit that is set, of which there is one from `begin` on.
+std::size_t first_bit(const Word* bits, std::size_t begin) {
+    std::size_t w = begin / 64;
+    Word word = bits[w] & ~Word{0} << (begin % 64);
+    while (!word) word = bits[++w];
+    return 64 * w + static_cast<std::size_t>(std::countr_zero(word));
+}
+
+// Of the places of the bits of a byte: how many, their sum, and that of their squares, in fields that add up for some
+// bytes. Without the branches that runs of bits would need: they are hard to foresee where labels are noisy.
+constexpr int at_sum = 8, at_squares = 18;
+
+constexpr std::array<std::uint32_t, 256> byte_table() {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t byte = 0; byte < 256; ++byte)
+        for (std::uint32_t i = 0; i < 8; ++i)
+            if (byte >> i & 1) table[byte] += 1 + (i << at_sum) + (i * i << at_squares);
+    return table;
+}
+
+constexpr auto of_byte = byte_table();
+
+// Where the rows of two bundles touch: our bits where there is one of theirs or one before, and one of theirs or after.
 class Contact {
 public:
-    explicit Contact(std::size_t n) : ours_(n), theirs_(n), touching_(n) {}
+    explicit Contact(std::size_t n) : n_(n), theirs_(n + 1), before_(n + 2), after_(n + 2) {}
 
     // Calls join(a, b) for the runs that touch, but for those that need not be joined.
     template <class Needed, class Join>
@@ -133,31 +158,26 @@ public:
 
 private:
     void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
-        const std::size_t n = ours_.size();
-        const Word *a = our_rows + neighbor.ours[0] * n, *b = our_rows + neighbor.ours[1] * n;
-        const Word *c = their_rows + neighbor.theirs[0] * n, *d = their_rows + neighbor.theirs[1] * n;
-        Word *ours = ours_.data(), *theirs = theirs_.data(), *touching = touching_.data(), before = 0;
-        for (std::size_t w = 0; w < n; ++w) {
-            ours[w] = a[w] | b[w];
-            theirs[w] = c[w] | d[w];
-        }
-        for (std::size_t w = 0; w < n; ++w) {
-            const Word after = w + 1 < n ? theirs[w + 1] << 63 : 0;
-            touching[w] = ours[w] & (theirs[w] | theirs[w] << 1 | theirs[w] >> 1 | before | after);
-            before = theirs[w] >> 63;
+        const Word *a = our_rows + neighbor.ours[0] * n_, *b = our_rows + neighbor.ours[1] * n_;
+        const Word *c = their_rows + neighbor.theirs[0] * n_, *d = their_rows + neighbor.theirs[1] * n_;
+        for (std::size_t w = 0; w < n_; ++w) theirs_[w] = c[w] | d[w];
+        Word carried = 0;
+        for (std::size_t w = 0; w < n_; ++w) {
+            const Word ours = a[w] | b[w], theirs = theirs_[w];
+            before_[w] = ours & (theirs | theirs << 1 | carried);
+            after_[w] = ours & (theirs | theirs >> 1 | theirs_[w + 1] << 63);
+            carried = theirs >> 63;
         }
     }
 
-    // Next to a run there is none of its bits, so what touches within both is theirs; where one ends, the other may
-    // touch the next as well.
+    // Right before and after a run there is none of its bits, so all that is found is theirs.
     bool joins(const Run& a, const Run& b) const {
-        if (any_bit(touching_.data(), std::max(a.begin, b.begin), std::min(a.end, b.end))) return true;
-        if (a.begin < b.begin && b.begin <= a.end && bit(ours_.data(), b.begin - 1) && bit(theirs_.data(), b.begin))
-            return true;
-        return a.begin <= b.end && b.end < a.end && bit(ours_.data(), b.end) && bit(theirs_.data(), b.end - 1);
+        return any_bit(before_.data(), std::max(a.begin, b.begin), std::min(a.end, b.end + 1)) ||
+               any_bit(after_.data(), std::max(a.begin + 1, b.begin) - 1, std::min(a.end, b.end));
     }
 
-    std::vector<Word> ours_, theirs_, touching_;
+    std::size_t n_;
+    std::vector<Word> theirs_, before_, after_;  // and zeros
 };
 
 template <class T>
@@ -169,10 +189,6 @@ public:
         for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
         const std::size_t n = ny_ * ((asked.nz + 1) / 2);
         bits_.resize(n * labels.size() * n_rows * n_words_);
-        for (std::size_t x = 0, sum = 0, squares = 0; x <= asked.nx; sum += x, squares += x * x, ++x) {
-            sums_.push_back(static_cast<std::int64_t>(sum));
-            squares_.push_back(static_cast<std::int64_t>(squares));
-        }
         const std::size_t n_slabs = asked.n_threads == 1 ? 1 : 4 * asked.n_threads;
         bundles_of_slab_ = std::max((n + n_slabs - 1) / n_slabs, least_voxels_of_slab / (n_rows * asked.nx) + 1);
         for (std::size_t first = 0; first < n; first += bundles_of_slab_) {
@@ -292,23 +308,35 @@ private:
     }
 
     void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
+        constexpr std::uint32_t counts = (1u << at_sum) - 1, places = (1u << (at_squares - at_sum)) - 1;
         std::array<std::int64_t, n_rows> n{}, x{};
-        std::int64_t squares = 0, place = INT64_MAX;
-        for (std::size_t r = 0; r < n_rows; ++r)
-            each_run(rows + r * n_words_, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
-                if (!n[r] || asked_.grays.data) {
-                    const std::size_t at = row_of(bundle, r).index * asked_.nx + begin;
-                    place = std::min(place, static_cast<std::int64_t>(at));
-                    if (asked_.grays.data) to[gray] += asked_.grays.sum(at, end - begin, n_nan);
-                }
-                n[r] += static_cast<std::int64_t>(end - begin);
-                x[r] += sums_[end] - sums_[begin];
-                squares += squares_[end] - squares_[begin];
-            });
+        std::int64_t squares = 0;
+        for (std::size_t byte = run.begin / 8; byte <= (run.end - 1) / 8; ++byte) {
+            const auto from = static_cast<std::int64_t>(8 * byte);
+            const Word wanted = within(byte / 8, run.begin, run.end);
+            std::uint32_t total = 0;
+            for (std::size_t r = 0; r < n_rows; ++r) {
+                const Word bits = (rows[r * n_words_ + byte / 8] & wanted) >> (byte % 8 * 8) & 255;
+                const std::uint32_t one = of_byte[bits];
+                n[r] += one & counts;
+                x[r] += (one & counts) * from + (one >> at_sum & places);
+                total += one;
+            }
+            squares += ((total & counts) * from + 2 * (total >> at_sum & places)) * from + (total >> at_squares);
+        }
+        std::size_t r = 0;
+        while (!n[r]) ++r;
+        const std::size_t row = row_of(bundle, r).index * asked_.nx;
+        if (static_cast<std::int64_t>(row + run.begin) < to[first])
+            to[first] = std::min(to[first], static_cast<std::int64_t>(row + first_bit(rows + r * n_words_, run.begin)));
+        if (asked_.grays.data)
+            for (r = 0; r < n_rows; ++r)
+                each_run(rows + r * n_words_, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
+                    to[gray] += asked_.grays.sum(row_of(bundle, r).index * asked_.nx + begin, end - begin, n_nan);
+                });
         const std::int64_t z = static_cast<std::int64_t>(bundle / ny_ * 2), y = static_cast<std::int64_t>(bundle % ny_ * 2);
         const std::int64_t all = n[0] + n[1] + n[2] + n[3], all_x = x[0] + x[1] + x[2] + x[3];
         const std::int64_t n_z = n[2] + n[3], n_y = n[1] + n[3];  // in the second rows
-        to[first] = std::min(to[first], place);
         to[n_voxels] += all;
         to[low] = std::min(to[low], z + (n_z == all));
         to[low + 1] = std::min(to[low + 1], y + (n_y == all));
@@ -392,16 +420,16 @@ private:
     Number id(std::size_t s, const Run& run) const { return numbers_[offsets_[s] + run.component] + 1; }
 
     void paint(std::size_t s) {
-        std::vector<Number> starts(asked_.nx + 1 + 8);
-        std::vector<const Run*> next(labels_.size());
         Slab& slab = slabs_[s];
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle)
             for (std::size_t r = 0; r < n_rows; ++r) {
                 const Row row = row_of(bundle, r);
                 if (!row.exists) continue;
                 const auto paint_row = [&](Number* out) {
-                    for (std::size_t l = 0; l < labels_.size(); ++l) next[l] = runs(slab, bundle, l);
-                    paint_labels(s, values(row), starts.data(), next.data(), out);
+                    std::fill(out, out + asked_.nx, Number{0});
+                    for (std::size_t l = 0; l < labels_.size(); ++l)
+                        for (const Run *run = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1); run < end; ++run)
+                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(s, *run), out);
                 };
                 const auto& faces = asked_.faces;
                 if (asked_.ids) paint_row(asked_.ids + row.index * asked_.nx);
@@ -415,25 +443,19 @@ private:
             }
     }
 
-    // `next` holds the first run of each label.
-    void paint_labels(std::size_t s, const T* row, Number* starts, const Run** next, Number* out) const {
-        constexpr std::size_t step = 16;  // what is written at once; what follows overwrites what is too much
-        const std::size_t n = find_starts(row, asked_.nx, starts);
-        for (std::size_t i = 0; i < n; ++i) {
-            const std::size_t begin = starts[i], end = starts[i + 1];
-            const std::uint8_t l = indices_[row[begin]];
-            Number number = 0;
-            if (l != 255) {
-                while (next[l]->end <= begin) ++next[l];
-                number = id(s, *next[l]);
-            }
-            std::size_t x = begin;
-            if (x + step <= asked_.nx) {
-                for (std::size_t j = 0; j < step; ++j) out[x + j] = number;
-                x += step;
-            }
-            for (; x < end; ++x) out[x] = number;
+    // May give voxels after it that have the label its number; they get theirs with their runs.
+    void paint_run(const Run& run, const T* row, T label, Number number, Number* out) const {
+        constexpr std::size_t step = 16;
+        std::size_t x = run.begin;
+        for (; x < run.end && x + step <= asked_.nx; x += step) {
+            Number before[step], here[step];
+            std::memcpy(before, out + x, sizeof(before));
+            for (std::size_t i = 0; i < step; ++i) here[i] = static_cast<Number>(-(row[x + i] == label));
+            for (std::size_t i = 0; i < step; ++i) here[i] = before[i] ^ ((before[i] ^ number) & here[i]);
+            std::memcpy(out + x, here, sizeof(here));
         }
+        for (; x < run.end; ++x)
+            if (row[x] == label) out[x] = number;
     }
 
     const RegionsAsked& asked_;
@@ -441,7 +463,6 @@ private:
     std::size_t ny_, n_words_, bundles_of_slab_ = 0;
     std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
     std::vector<Word> bits_;
-    std::vector<std::int64_t> sums_, squares_;  // of all x below
     std::vector<Slab> slabs_;
     std::vector<Number> offsets_;  // of the slabs' parts
     std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components
