@@ -29,6 +29,7 @@ struct Slab {
     std::size_t first = 0, last = 0;  // bundles
     std::vector<Run> runs;            // of a bundle's first label, its second, ..., of the next bundle
     std::vector<std::size_t> starts;
+    std::vector<Word> bits;  // of the first layer of bundles, and of the last
     std::vector<Component> components;  // parts of them, until they are joined by `parents`
     std::vector<Number> parents;
 };
@@ -188,7 +189,6 @@ public:
           indices_(std::size_t{1} << (8 * sizeof(T)), 255) {
         for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
         const std::size_t n = ny_ * ((asked.nz + 1) / 2);
-        bits_.resize(n * labels.size() * n_rows * n_words_);
         const std::size_t n_slabs = asked.n_threads == 1 ? 1 : 4 * asked.n_threads;
         bundles_of_slab_ = std::max((n + n_slabs - 1) / n_slabs, least_voxels_of_slab / (n_rows * asked.nx) + 1);
         for (std::size_t first = 0; first < n; first += bundles_of_slab_) {
@@ -220,8 +220,10 @@ private:
 
     const T* values(const Row& row) const { return static_cast<const T*>(asked_.labels) + row.index * asked_.nx; }
 
-    Word* bits(std::size_t bundle, std::size_t l) {
-        return bits_.data() + (bundle * labels_.size() + l) * n_rows * n_words_;
+    // Those that bundles to come, and the slabs before and after, look at.
+    Word* bits(Slab& slab, std::size_t bundle, std::size_t l) const {
+        const std::size_t layer = ny_ + 1, at = bundle - slab.first, place = at < layer ? at : layer + at % (layer + 1);
+        return slab.bits.data() + (place * labels_.size() + l) * n_rows * n_words_;
     }
 
     Run* runs(Slab& slab, std::size_t bundle, std::size_t l) {
@@ -245,10 +247,11 @@ private:
         std::int64_t n_nan = 0;
         auto parent = [&](Number part) -> Number& { return slab.parents[part]; };
         slab.starts.push_back(0);
+        slab.bits.resize((2 * ny_ + 3) * labels_.size() * n_rows * n_words_);
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle) {
-            find_bits(bundle);
+            find_bits(slab, bundle);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
-                find_runs(slab, bits(bundle, l), any.data());
+                find_runs(slab, bits(slab, bundle, l), any.data());
                 slab.starts.push_back(slab.runs.size());
                 Run *begin = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1);
                 if (begin == end) continue;
@@ -257,7 +260,7 @@ private:
                     Run *others = runs(slab, other, l), *others_end = runs(slab, other, l + 1);
                     if (others == others_end) return;
                     contact.each(
-                        bits(bundle, l), bits(other, l), neighbor, begin, end, others, others_end,
+                        bits(slab, bundle, l), bits(slab, other, l), neighbor, begin, end, others, others_end,
                         [](const Run& a, const Run& b) { return a.component != b.component; },
                         [&](Run& a, const Run& b) {
                             if (a.component == none)
@@ -268,20 +271,23 @@ private:
                 });
                 for (Run* run = begin; run < end; ++run) {
                     if (run->component == none) begin_part(slab, *run, labels_[l]);
-                    sum_up(slab.components[run->component], *run, bundle, bits(bundle, l), n_nan);
+                    sum_up(slab.components[run->component], *run, bundle, bits(slab, bundle, l), n_nan);
                 }
             }
         }
         if (n_nan) n_nan_ += n_nan;
     }
 
-    void find_bits(std::size_t bundle) {
+    void find_bits(Slab& slab, std::size_t bundle) const {
         for (std::size_t r = 0; r < n_rows; ++r) {
             const Row row = row_of(bundle, r);
-            if (!row.exists) continue;
-            const T* labels = values(row);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
-                Word* out = bits(bundle, l) + r * n_words_;
+                Word* out = bits(slab, bundle, l) + r * n_words_;
+                if (!row.exists) {
+                    std::fill(out, out + n_words_, Word{0});
+                    continue;
+                }
+                const T* labels = values(row);
                 for (std::size_t w = 0; w < n_words_; ++w)
                     out[w] = matches(labels + 64 * w, static_cast<T>(labels_[l]),
                                      std::min<std::size_t>(64, asked_.nx - 64 * w));
@@ -374,7 +380,8 @@ private:
                     const std::size_t o = other / bundles_of_slab_;
                     for (std::size_t l = 0; l < labels_.size(); ++l) {
                         contact.each(
-                            bits(bundle, l), bits(other, l), neighbor, runs(slab, bundle, l), runs(slab, bundle, l + 1),
+                            bits(slab, bundle, l), bits(slabs_[o], other, l), neighbor, runs(slab, bundle, l),
+                            runs(slab, bundle, l + 1),
                             runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
                             [](const Run&, const Run&) { return true; },
                             [&](const Run& a, const Run& b) {
@@ -462,7 +469,6 @@ private:
     const std::vector<Number>& labels_;
     std::size_t ny_, n_words_, bundles_of_slab_ = 0;
     std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
-    std::vector<Word> bits_;
     std::vector<Slab> slabs_;
     std::vector<Number> offsets_;  // of the slabs' parts
     std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components
