@@ -24,9 +24,9 @@ constexpr std::size_t most_bundled = 8;  // labels: each takes a bit a voxel
 nb::tuple find_regions(const Volume& labels, const Chosen& chosen, int connectivity,
                        const std::optional<Volume>& gray_values, double lowest, double highest,
                        const std::optional<Ids>& ids, const std::vector<std::optional<Face>>& faces,
-                       std::size_t n_threads, bool moments) {
+                       std::size_t n_threads) {
     RegionsAsked asked{labels.shape(0), labels.shape(1), labels.shape(2), labels.data(),
-                       labels.dtype() == nb::dtype<std::uint8_t>(), chosen.data(), connectivity, {}, moments,
+                       labels.dtype() == nb::dtype<std::uint8_t>(), chosen.data(), connectivity, {},
                        ids ? ids->data() : nullptr, {}, n_threads};
     if (gray_values) asked.grays = {gray_values->data(), gray_values->dtype(), lowest, highest - lowest};
     for (std::size_t side = 0; side < 6; ++side) asked.faces[side] = faces[side] ? faces[side]->data() : nullptr;
@@ -69,7 +69,7 @@ void join_pairs(const Pairs& pairs, const Roots& roots) {
 void bind_regions(nb::module_& m) {
     m.def("find_regions", &find_regions, nb::arg("labels"), nb::arg("chosen"), nb::arg("connectivity"),
           nb::arg("gray").none(), nb::arg("lowest"), nb::arg("highest"), nb::arg("ids").none(), nb::arg("faces"),
-          nb::arg("threads"), nb::arg("moments") = true);
+          nb::arg("threads"));
     m.def("join_pairs", &join_pairs, nb::arg("pairs"), nb::arg("roots"));
 }
 

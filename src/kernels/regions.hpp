@@ -81,7 +81,6 @@ struct RegionsAsked {
     const std::uint8_t* chosen;
     int connectivity;
     Grays grays;
-    bool moments;
     Number* ids;
     std::array<Number*, 6> faces;
     std::size_t n_threads;

@@ -2,6 +2,8 @@
 // label that are at the same x, or at neighboring ones, hang together whatever rows they are in. So the runs of the four
 // rows' bits, joined by or, are what is joined with the runs of other bundles: a fraction of those of the rows, and much
 // longer where labels are noisy. Their bits tell where bundles touch.
+#include <utility>
+
 #include "parallel.hpp"
 #include "regions.hpp"
 
@@ -27,6 +29,7 @@ struct Slab {
     std::size_t first = 0, last = 0;  // bundles
     std::vector<Run> runs;            // of a bundle's first label, its second, ..., of the next bundle
     std::vector<std::size_t> starts;
+    std::vector<Word> bits;  // of the first layer of bundles, and of the last
     std::vector<Component> components;  // parts of them, until they are joined by `parents`
     std::vector<Number> parents;
 };
@@ -37,8 +40,8 @@ struct Neighbor {
     std::array<std::size_t, 2> theirs, ours;
 };
 
-constexpr std::array<Neighbor, 4> neighbors{{{0, -1, {1, 3}, {0, 2}},
-                                             {-1, 0, {2, 3}, {0, 1}},
+constexpr std::array<Neighbor, 4> neighbors{{{-1, 0, {2, 3}, {0, 1}},  // most of what touches touches these
+                                             {0, -1, {1, 3}, {0, 2}},
                                              {-1, -1, {3, 3}, {0, 0}},
                                              {-1, 1, {2, 2}, {1, 1}}}};
 
@@ -99,54 +102,83 @@ void each_run(const Word* bits, std::size_t begin, std::size_t end, Each&& each)
     if (carried) each(from, end);
 }
 
-bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
-    if (begin >= end) return false;
-    for (std::size_t w = begin / 64; w <= (end - 1) / 64; ++w)
-        if (bits[w] & within(w, begin, end)) return true;
-    return false;
+// The bits from `begin` on; a word is read more than they are in.
+Word bits_from(const Word* bits, std::size_t begin) {
+    const std::size_t w = begin / 64, shift = begin % 64;
+    return bits[w] >> shift | bits[w + 1] << 1 << (63 - shift);
 }
 
-bool bit(const Word* bits, std::size_t x) { return bits[x / 64] >> (x % 64) & 1; }
+bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
+    for (; begin + 64 < end; begin += 64)
+        if (bits_from(bits, begin)) return true;
+    return begin < end && bits_from(bits, begin) << (64 - (end - begin));
+}
 
-// Where two rows touch: the bits of each, and those of one that have any of the other's at most one off.
-struct Contact {
-    std::vector<Word> ours, theirs, touching;
+// The first bit that is set, of which there is one from `begin` on.
+std::size_t first_bit(const Word* bits, std::size_t begin) {
+    std::size_t w = begin / 64;
+    Word word = bits[w] & ~Word{0} << (begin % 64);
+    while (!word) word = bits[++w];
+    return 64 * w + static_cast<std::size_t>(std::countr_zero(word));
+}
 
-    explicit Contact(std::size_t n) : ours(n), theirs(n), touching(n) {}
+// Of the places of the bits of a byte: how many, their sum, and that of their squares, in fields that add up for some
+// bytes. Without the branches that runs of bits would need: they are hard to foresee where labels are noisy.
+constexpr int at_sum = 8, at_squares = 18;
 
-    void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
-        const std::size_t n = ours.size();
-        const Word *a = our_rows + neighbor.ours[0] * n, *b = our_rows + neighbor.ours[1] * n;
-        const Word *c = their_rows + neighbor.theirs[0] * n, *d = their_rows + neighbor.theirs[1] * n;
-        for (std::size_t w = 0; w < n; ++w) {
-            ours[w] = a[w] | b[w];
-            theirs[w] = c[w] | d[w];
-        }
-        for (std::size_t w = 0; w < n; ++w) {
-            const Word before = w ? theirs[w - 1] >> 63 : 0, after = w + 1 < n ? theirs[w + 1] << 63 : 0;
-            touching[w] = ours[w] & (theirs[w] | theirs[w] << 1 | theirs[w] >> 1 | before | after);
-        }
-    }
+constexpr std::array<std::uint32_t, 256> byte_table() {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t byte = 0; byte < 256; ++byte)
+        for (std::uint32_t i = 0; i < 8; ++i)
+            if (byte >> i & 1) table[byte] += 1 + (i << at_sum) + (i * i << at_squares);
+    return table;
+}
 
-    // Whether voxels of a run of ours and of one of theirs are neighbors. Next to a run there is none of its bits, so
-    // what touches within both is theirs; where one ends, the other may touch the next as well.
-    bool joins(const Run& a, const Run& b) const {
-        if (any_bit(touching.data(), std::max(a.begin, b.begin), std::min(a.end, b.end))) return true;
-        if (a.begin < b.begin && b.begin <= a.end && bit(ours.data(), b.begin - 1) && bit(theirs.data(), b.begin))
-            return true;
-        return a.begin <= b.end && b.end < a.end && bit(ours.data(), b.end) && bit(theirs.data(), b.end - 1);
-    }
+constexpr auto of_byte = byte_table();
 
-    // Calls join(a, b) for the runs that touch.
-    template <class Join>
-    void each(Run* a, const Run* a_end, Run* b, const Run* b_end, Join&& join) const {
+// Where the rows of two bundles touch: our bits where there is one of theirs or one before, and one of theirs or after.
+class Contact {
+public:
+    explicit Contact(std::size_t n) : n_(n), theirs_(n + 1), before_(n + 2), after_(n + 2) {}
+
+    // Calls join(a, b) for the runs that touch, but for those that need not be joined.
+    template <class Needed, class Join>
+    void each(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor, Run* a, const Run* a_end, Run* b,
+              const Run* b_end, Needed&& needed, Join&& join) {
+        bool is_set = false;
         while (a < a_end && b < b_end) {
-            if (a->begin <= b->end && b->begin <= a->end && joins(*a, *b)) join(*a, *b);
+            if (a->begin <= b->end && b->begin <= a->end && needed(*a, *b)) {
+                if (!std::exchange(is_set, true)) set(our_rows, their_rows, neighbor);
+                if (joins(*a, *b)) join(*a, *b);
+            }
             const Number ends = a->end, others = b->end;
             a += ends <= others;
             b += others <= ends;
         }
     }
+
+private:
+    void set(const Word* our_rows, const Word* their_rows, const Neighbor& neighbor) {
+        const Word *a = our_rows + neighbor.ours[0] * n_, *b = our_rows + neighbor.ours[1] * n_;
+        const Word *c = their_rows + neighbor.theirs[0] * n_, *d = their_rows + neighbor.theirs[1] * n_;
+        for (std::size_t w = 0; w < n_; ++w) theirs_[w] = c[w] | d[w];
+        Word carried = 0;
+        for (std::size_t w = 0; w < n_; ++w) {
+            const Word ours = a[w] | b[w], theirs = theirs_[w];
+            before_[w] = ours & (theirs | theirs << 1 | carried);
+            after_[w] = ours & (theirs | theirs >> 1 | theirs_[w + 1] << 63);
+            carried = theirs >> 63;
+        }
+    }
+
+    // Right before and after a run there is none of its bits, so all that is found is theirs.
+    bool joins(const Run& a, const Run& b) const {
+        return any_bit(before_.data(), std::max(a.begin, b.begin), std::min(a.end, b.end + 1)) ||
+               any_bit(after_.data(), std::max(a.begin + 1, b.begin) - 1, std::min(a.end, b.end));
+    }
+
+    std::size_t n_;
+    std::vector<Word> theirs_, before_, after_;  // and zeros
 };
 
 template <class T>
@@ -157,11 +189,6 @@ public:
           indices_(std::size_t{1} << (8 * sizeof(T)), 255) {
         for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
         const std::size_t n = ny_ * ((asked.nz + 1) / 2);
-        bits_.resize(n * labels.size() * n_rows * n_words_);
-        for (std::size_t x = 0, sum = 0, squares = 0; x <= asked.nx; sum += x, squares += x * x, ++x) {
-            sums_.push_back(static_cast<std::int64_t>(sum));
-            squares_.push_back(static_cast<std::int64_t>(squares));
-        }
         const std::size_t n_slabs = asked.n_threads == 1 ? 1 : 4 * asked.n_threads;
         bundles_of_slab_ = std::max((n + n_slabs - 1) / n_slabs, least_voxels_of_slab / (n_rows * asked.nx) + 1);
         for (std::size_t first = 0; first < n; first += bundles_of_slab_) {
@@ -193,8 +220,10 @@ private:
 
     const T* values(const Row& row) const { return static_cast<const T*>(asked_.labels) + row.index * asked_.nx; }
 
-    Word* bits(std::size_t bundle, std::size_t l) {
-        return bits_.data() + (bundle * labels_.size() + l) * n_rows * n_words_;
+    // Those that bundles to come, and the slabs before and after, look at.
+    Word* bits(Slab& slab, std::size_t bundle, std::size_t l) const {
+        const std::size_t layer = ny_ + 1, at = bundle - slab.first, place = at < layer ? at : layer + at % (layer + 1);
+        return slab.bits.data() + (place * labels_.size() + l) * n_rows * n_words_;
     }
 
     Run* runs(Slab& slab, std::size_t bundle, std::size_t l) {
@@ -218,10 +247,11 @@ private:
         std::int64_t n_nan = 0;
         auto parent = [&](Number part) -> Number& { return slab.parents[part]; };
         slab.starts.push_back(0);
+        slab.bits.resize((2 * ny_ + 3) * labels_.size() * n_rows * n_words_);
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle) {
-            find_bits(bundle);
+            find_bits(slab, bundle);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
-                find_runs(slab, bits(bundle, l), any.data());
+                find_runs(slab, bits(slab, bundle, l), any.data());
                 slab.starts.push_back(slab.runs.size());
                 Run *begin = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1);
                 if (begin == end) continue;
@@ -229,30 +259,35 @@ private:
                     if (other < slab.first) return;
                     Run *others = runs(slab, other, l), *others_end = runs(slab, other, l + 1);
                     if (others == others_end) return;
-                    contact.set(bits(bundle, l), bits(other, l), neighbor);
-                    contact.each(begin, end, others, others_end, [&](Run& a, const Run& b) {
-                        if (a.component == none)
-                            a.component = b.component;
-                        else
-                            unite(a.component, b.component, parent);
-                    });
+                    contact.each(
+                        bits(slab, bundle, l), bits(slab, other, l), neighbor, begin, end, others, others_end,
+                        [](const Run& a, const Run& b) { return a.component != b.component; },
+                        [&](Run& a, const Run& b) {
+                            if (a.component == none)
+                                a.component = b.component;
+                            else
+                                unite(a.component, b.component, parent);
+                        });
                 });
                 for (Run* run = begin; run < end; ++run) {
                     if (run->component == none) begin_part(slab, *run, labels_[l]);
-                    sum_up(slab.components[run->component], *run, bundle, bits(bundle, l), n_nan);
+                    sum_up(slab.components[run->component], *run, bundle, bits(slab, bundle, l), n_nan);
                 }
             }
         }
         if (n_nan) n_nan_ += n_nan;
     }
 
-    void find_bits(std::size_t bundle) {
+    void find_bits(Slab& slab, std::size_t bundle) const {
         for (std::size_t r = 0; r < n_rows; ++r) {
             const Row row = row_of(bundle, r);
-            if (!row.exists) continue;
-            const T* labels = values(row);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
-                Word* out = bits(bundle, l) + r * n_words_;
+                Word* out = bits(slab, bundle, l) + r * n_words_;
+                if (!row.exists) {
+                    std::fill(out, out + n_words_, Word{0});
+                    continue;
+                }
+                const T* labels = values(row);
                 for (std::size_t w = 0; w < n_words_; ++w)
                     out[w] = matches(labels + 64 * w, static_cast<T>(labels_[l]),
                                      std::min<std::size_t>(64, asked_.nx - 64 * w));
@@ -279,41 +314,50 @@ private:
     }
 
     void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
-        std::int64_t squares = 0, all = 0, all_x = 0;
-        for (std::size_t r = 0; r < n_rows; ++r) {
-            const Row row = row_of(bundle, r);
-            if (!row.exists) continue;
-            const Word* bits = rows + r * n_words_;
-            std::int64_t n = 0, sum = 0;
-            std::size_t first_x = 0;
-            each_run(bits, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
-                if (!n) first_x = begin;
-                n += static_cast<std::int64_t>(end - begin);
-                sum += sums_[end] - sums_[begin];
-                squares += squares_[end] - squares_[begin];
-                if (asked_.grays.data) to[gray] += asked_.grays.sum(row.index * asked_.nx + begin, end - begin, n_nan);
-            });
-            if (!n) continue;
-            const auto z = static_cast<std::int64_t>(row.z), y = static_cast<std::int64_t>(row.y);
-            to[first] = std::min(to[first], static_cast<std::int64_t>(row.index * asked_.nx + first_x));
-            to[low] = std::min(to[low], z);
-            to[low + 1] = std::min(to[low + 1], y);
-            to[high] = std::max(to[high], z + 1);
-            to[high + 1] = std::max(to[high + 1], y + 1);
-            all += n;
-            all_x += sum;
-            to[sums] += n * z;
-            to[sums + 1] += n * y;
-            to[products] += n * z * z;
-            to[products + 1] += n * z * y;
-            to[products + 2] += sum * z;
-            to[products + 3] += n * y * y;
-            to[products + 4] += sum * y;
+        constexpr std::uint32_t counts = (1u << at_sum) - 1, places = (1u << (at_squares - at_sum)) - 1;
+        std::array<std::int64_t, n_rows> n{}, x{};
+        std::int64_t squares = 0;
+        for (std::size_t byte = run.begin / 8; byte <= (run.end - 1) / 8; ++byte) {
+            const auto from = static_cast<std::int64_t>(8 * byte);
+            const Word wanted = within(byte / 8, run.begin, run.end);
+            std::uint32_t total = 0;
+            for (std::size_t r = 0; r < n_rows; ++r) {
+                const Word bits = (rows[r * n_words_ + byte / 8] & wanted) >> (byte % 8 * 8) & 255;
+                const std::uint32_t one = of_byte[bits];
+                n[r] += one & counts;
+                x[r] += (one & counts) * from + (one >> at_sum & places);
+                total += one;
+            }
+            squares += ((total & counts) * from + 2 * (total >> at_sum & places)) * from + (total >> at_squares);
         }
+        std::size_t r = 0;
+        while (!n[r]) ++r;
+        const std::size_t row = row_of(bundle, r).index * asked_.nx;
+        if (static_cast<std::int64_t>(row + run.begin) < to[first])
+            to[first] = std::min(to[first], static_cast<std::int64_t>(row + first_bit(rows + r * n_words_, run.begin)));
+        if (asked_.grays.data)
+            for (r = 0; r < n_rows; ++r)
+                each_run(rows + r * n_words_, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
+                    to[gray] += asked_.grays.sum(row_of(bundle, r).index * asked_.nx + begin, end - begin, n_nan);
+                });
+        const std::int64_t z = static_cast<std::int64_t>(bundle / ny_ * 2), y = static_cast<std::int64_t>(bundle % ny_ * 2);
+        const std::int64_t all = n[0] + n[1] + n[2] + n[3], all_x = x[0] + x[1] + x[2] + x[3];
+        const std::int64_t n_z = n[2] + n[3], n_y = n[1] + n[3];  // in the second rows
         to[n_voxels] += all;
+        to[low] = std::min(to[low], z + (n_z == all));
+        to[low + 1] = std::min(to[low + 1], y + (n_y == all));
         to[low + 2] = std::min(to[low + 2], static_cast<std::int64_t>(run.begin));
+        to[high] = std::max(to[high], z + 1 + (n_z > 0));
+        to[high + 1] = std::max(to[high + 1], y + 1 + (n_y > 0));
         to[high + 2] = std::max(to[high + 2], static_cast<std::int64_t>(run.end));
+        to[sums] += all * z + n_z;
+        to[sums + 1] += all * y + n_y;
         to[sums + 2] += all_x;
+        to[products] += all * z * z + n_z * (2 * z + 1);
+        to[products + 1] += all * z * y + n_z * y + n_y * z + n[3];
+        to[products + 2] += all_x * z + x[2] + x[3];
+        to[products + 3] += all * y * y + n_y * (2 * y + 1);
+        to[products + 4] += all_x * y + x[1] + x[3];
         to[products + 5] += squares;
     }
 
@@ -335,11 +379,14 @@ private:
                     if (other >= slab.first) return;
                     const std::size_t o = other / bundles_of_slab_;
                     for (std::size_t l = 0; l < labels_.size(); ++l) {
-                        contact.set(bits(bundle, l), bits(other, l), neighbor);
-                        contact.each(runs(slab, bundle, l), runs(slab, bundle, l + 1), runs(slabs_[o], other, l),
-                                     runs(slabs_[o], other, l + 1), [&](const Run& a, const Run& b) {
-                                         unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
-                                     });
+                        contact.each(
+                            bits(slab, bundle, l), bits(slabs_[o], other, l), neighbor, runs(slab, bundle, l),
+                            runs(slab, bundle, l + 1),
+                            runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
+                            [](const Run&, const Run&) { return true; },
+                            [&](const Run& a, const Run& b) {
+                                unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
+                            });
                     }
                 });
         }
@@ -380,16 +427,16 @@ private:
     Number id(std::size_t s, const Run& run) const { return numbers_[offsets_[s] + run.component] + 1; }
 
     void paint(std::size_t s) {
-        std::vector<Number> starts(asked_.nx + 1 + 8);
-        std::vector<const Run*> next(labels_.size());
         Slab& slab = slabs_[s];
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle)
             for (std::size_t r = 0; r < n_rows; ++r) {
                 const Row row = row_of(bundle, r);
                 if (!row.exists) continue;
                 const auto paint_row = [&](Number* out) {
-                    for (std::size_t l = 0; l < labels_.size(); ++l) next[l] = runs(slab, bundle, l);
-                    paint_labels(s, values(row), starts.data(), next.data(), out);
+                    std::fill(out, out + asked_.nx, Number{0});
+                    for (std::size_t l = 0; l < labels_.size(); ++l)
+                        for (const Run *run = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1); run < end; ++run)
+                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(s, *run), out);
                 };
                 const auto& faces = asked_.faces;
                 if (asked_.ids) paint_row(asked_.ids + row.index * asked_.nx);
@@ -403,33 +450,25 @@ private:
             }
     }
 
-    // `next` holds the first run of each label.
-    void paint_labels(std::size_t s, const T* row, Number* starts, const Run** next, Number* out) const {
-        constexpr std::size_t step = 16;  // what is written at once; what follows overwrites what is too much
-        const std::size_t n = find_starts(row, asked_.nx, starts);
-        for (std::size_t i = 0; i < n; ++i) {
-            const std::size_t begin = starts[i], end = starts[i + 1];
-            const std::uint8_t l = indices_[row[begin]];
-            Number number = 0;
-            if (l != 255) {
-                while (next[l]->end <= begin) ++next[l];
-                number = id(s, *next[l]);
-            }
-            std::size_t x = begin;
-            if (x + step <= asked_.nx) {
-                for (std::size_t j = 0; j < step; ++j) out[x + j] = number;
-                x += step;
-            }
-            for (; x < end; ++x) out[x] = number;
+    // May give voxels after it that have the label its number; they get theirs with their runs.
+    void paint_run(const Run& run, const T* row, T label, Number number, Number* out) const {
+        constexpr std::size_t step = 16;
+        std::size_t x = run.begin;
+        for (; x < run.end && x + step <= asked_.nx; x += step) {
+            Number before[step], here[step];
+            std::memcpy(before, out + x, sizeof(before));
+            for (std::size_t i = 0; i < step; ++i) here[i] = static_cast<Number>(-(row[x + i] == label));
+            for (std::size_t i = 0; i < step; ++i) here[i] = before[i] ^ ((before[i] ^ number) & here[i]);
+            std::memcpy(out + x, here, sizeof(here));
         }
+        for (; x < run.end; ++x)
+            if (row[x] == label) out[x] = number;
     }
 
     const RegionsAsked& asked_;
     const std::vector<Number>& labels_;
     std::size_t ny_, n_words_, bundles_of_slab_ = 0;
     std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
-    std::vector<Word> bits_;
-    std::vector<std::int64_t> sums_, squares_;  // of all x below
     std::vector<Slab> slabs_;
     std::vector<Number> offsets_;  // of the slabs' parts
     std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components

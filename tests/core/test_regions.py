@@ -166,6 +166,64 @@ def test_windows_of_no_grid_merge_too(data: st.DataObject, connectivity: int) ->
     assert not found._sides
 
 
+def rows_of(labels: Array, ids: Array) -> Array:
+    """Return the rows of ids, as `brute` does, but for many voxels."""
+    volume = ids.reshape((1,) * (3 - ids.ndim) + ids.shape)
+    places = np.indices(volume.shape).reshape(3, -1)
+    numbers, flat = int(ids.max()), ids.ravel() - 1
+    order = np.argsort(flat, kind="stable")
+    order = order[np.searchsorted(flat[order], 0) :]
+    begins = np.searchsorted(flat[order], np.arange(numbers))
+    ordered = places[:, order]
+    rows = np.empty((numbers, GRAY), np.int64)
+    rows[:, FIRST] = order[begins]
+    rows[:, LABEL] = labels.ravel()[order[begins]]
+    rows[:, N_VOXELS] = np.diff(begins, append=len(order))
+    rows[:, LOW] = np.minimum.reduceat(ordered, begins, axis=1).T
+    rows[:, HIGH] = np.maximum.reduceat(ordered, begins, axis=1).T + 1
+    rows[:, SUMS] = np.add.reduceat(ordered, begins, axis=1).T
+    pairs = [ordered[a] * ordered[b] for a in range(3) for b in range(a, 3)]
+    rows[:, PRODUCTS] = np.add.reduceat(pairs, begins, axis=1).T
+    return rows
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 63), (4, 6, 64), (3, 5, 65), (7, 4, 130), (1, 9, 200), (21, 129), (2, 640)])
+@pytest.mark.parametrize("share", [0.03, 0.15, 0.3, 0.6])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_rows_longer_than_words(shape: tuple[int, ...], share: float, dtype: Any) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.zeros(shape, dtype)
+    for label in (1, 2, 200):  # the last is left out
+        labels[rng.random(shape) < share] = label
+    labels[..., 20:50][rng.random((*shape[:-1], 30)) < 0.9] = 1
+    for connectivity in (8,) if len(shape) == 2 else (18, 26):
+        whole = regions(labels, 3, connectivity=connectivity, with_ids=True)
+        shifted = np.where(labels < 3, labels.astype(np.int64) + 1, 0)
+        ids = measure.label(shifted, background=0, connectivity=RANKS[connectivity][1])
+        np.testing.assert_array_equal(whole.ids, ids)
+        np.testing.assert_array_equal(whole.rows[:, :GRAY], rows_of(labels, ids))
+        one = regions(labels, 3, connectivity=connectivity, only=[1], with_ids=True)
+        ids = measure.label(labels == 1, background=0, connectivity=RANKS[connectivity][1])
+        np.testing.assert_array_equal(one.ids, ids)
+
+
+@pytest.mark.parametrize("n_labels", [1, 3, 12])
+def test_slabs_of_bundles_change_nothing(n_labels: int) -> None:
+    rng = np.random.default_rng(4)
+    noise = rng.random((91, 161, 150))  # three slabs on two threads
+    labels = (noise * 12 if n_labels == 12 else 3 * (ndimage.uniform_filter(noise, 3) > 0.55) + 2 * noise).astype("u1")
+    gray = rng.integers(0, 99, labels.shape, np.uint16)
+    shifted = np.where(labels < n_labels, labels.astype(np.int64) + 1, 0)
+    ids = measure.label(shifted, background=0, connectivity=3)
+    rows = rows_of(labels, ids)
+    grays = np.bincount(ids.ravel(), gray.ravel())[1:]
+    for threads in (1, 2, 3):
+        found = regions(labels, n_labels, gray=gray, with_ids=True, threads=threads)
+        np.testing.assert_array_equal(found.ids, ids)
+        np.testing.assert_array_equal(found.rows[:, :GRAY], rows)
+        np.testing.assert_array_equal(found.rows[:, GRAY], grays)
+
+
 def test_threads_and_slabs_change_nothing() -> None:
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 3, (130, 200, 190)).astype(np.uint8)  # more than two slabs
