@@ -48,42 +48,49 @@ struct Neighbors {
     }
 };
 
-// Each vertex is moved by a polynomial of the Laplacian, a sum of Chebyshev's: T[i + 1] = (2 - L) T[i] - T[i - 1].
+using Step = std::array<float, 3>;
+
+// The mean of a vertex's neighbors, less its own value.
+template <class Value>
+Point ahead(const Neighbors<std::int32_t>& neighbors, std::size_t v, Value&& value) {
+    Point sum{};
+    const std::size_t begin = neighbors.first[v], end = neighbors.first[v + 1];
+    if (begin == end) return sum;
+    for (std::size_t k = begin; k < end; ++k) {
+        const auto* other = value(static_cast<std::size_t>(neighbors.ids[k]));
+        for (int i = 0; i < 3; ++i) sum[i] += other[i];
+    }
+    for (int i = 0; i < 3; ++i) sum[i] = sum[i] / static_cast<double>(end - begin) - value(v)[i];
+    return sum;
+}
+
+// Moves vertices by a polynomial of A, times how far the mean of their neighbors is ahead; A is the mean of a vertex and
+// that of its neighbors. The polynomial is a sum of Chebyshev's, by Clenshaw's recurrence from the highest on. Steps are
+// small: floats have digits enough.
 void smooth(float* vertices, std::size_t n_vertices, const Neighbors<std::int32_t>& neighbors,
             const std::vector<double>& weights, std::size_t n_threads) {
-    std::vector<Point> last(n_vertices), now(n_vertices), sum(n_vertices);
-    each_strip(n_vertices, n_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-        for (std::size_t v = begin; v < end; ++v)
-            for (int i = 0; i < 3; ++i) {
-                now[v][i] = vertices[3 * v + i];
-                sum[v][i] = weights[0] * now[v][i];
-            }
-    });
-    for (std::size_t degree = 1; degree < weights.size(); ++degree) {
-        const double weight = weights[degree];
-        const double of_mean = degree == 1 ? 0.5 : 1, of_last = degree == 1 ? 0 : 1;
+    std::vector<Step> first(n_vertices), now(n_vertices), before(n_vertices);
+    const auto each = [&](auto&& work) {
         each_strip(n_vertices, n_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-            for (std::size_t v = begin; v < end; ++v) {
-                Point mean{};
-                const std::size_t from = neighbors.first[v], to = neighbors.first[v + 1];
-                for (std::size_t k = from; k < to; ++k) {
-                    const Point& other = now[static_cast<std::size_t>(neighbors.ids[k])];
-                    for (int i = 0; i < 3; ++i) mean[i] += other[i];
-                }
-                const double share = to > from ? 1 / static_cast<double>(to - from) : 0;
-                for (int i = 0; i < 3; ++i) {
-                    const double here = now[v][i], about = to > from ? mean[i] * share : here;
-                    const double next = of_mean * (here + about) - of_last * last[v][i];
-                    last[v][i] = next;
-                    sum[v][i] += weight * next;
-                }
-            }
+            for (std::size_t v = begin; v < end; ++v) work(v);
         });
-        std::swap(last, now);
+    };
+    each([&](std::size_t v) {
+        const Point to_mean = ahead(neighbors, v, [&](std::size_t w) { return vertices + 3 * w; });
+        for (int i = 0; i < 3; ++i) first[v][i] = static_cast<float>(to_mean[i]);
+    });
+    for (std::size_t degree = weights.size(); degree-- > 0;) {
+        const double twice = degree ? 2 : 1;
+        each([&](std::size_t v) {
+            const Point to_mean = ahead(neighbors, v, [&](std::size_t w) { return now[w].data(); });
+            for (int i = 0; i < 3; ++i)
+                before[v][i] = static_cast<float>(weights[degree] * first[v][i] + twice * (now[v][i] + to_mean[i] / 2) -
+                                                  before[v][i]);
+        });
+        std::swap(now, before);
     }
-    each_strip(n_vertices, n_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-        for (std::size_t v = begin; v < end; ++v)
-            for (int i = 0; i < 3; ++i) vertices[3 * v + i] = static_cast<float>(sum[v][i]);
+    each([&](std::size_t v) {
+        for (int i = 0; i < 3; ++i) vertices[3 * v + i] += now[v][i];
     });
 }
 

@@ -31,6 +31,24 @@ def test_the_volume_is_exact_far_from_the_origin() -> None:
     assert far.volume == pytest.approx(1, rel=1e-12)
 
 
+@pytest.mark.parametrize("floats", ["f2", "f4", ">f4", "f8"])
+@pytest.mark.parametrize("integers", ["u1", "i2", "i4", ">i4", "u4", "i8", "u8"])
+def test_arrays_of_any_kind_are_measured(floats: str, integers: str) -> None:
+    mesh = Mesh(np.asfortranarray(CORNERS.astype(floats)), np.repeat(FACES.astype(integers), 2, axis=0)[::2])
+    assert mesh.volume == pytest.approx(1)
+    assert mesh.area == pytest.approx(TETRAHEDRON.area)
+    assert mesh.is_watertight
+
+
+def test_many_triangles_are_measured() -> None:
+    sphere = trimesh.creation.icosphere(6)
+    mesh = Mesh(sphere.vertices.astype(np.float64), sphere.faces)
+    assert mesh.volume == pytest.approx(sphere.volume, rel=1e-12)
+    assert mesh.area == pytest.approx(sphere.area, rel=1e-12)
+    assert mesh.is_watertight
+    assert Mesh(mesh.vertices, mesh.faces[:0]).area == Mesh(mesh.vertices, mesh.faces[:0]).volume == 0
+
+
 @pytest.mark.parametrize(
     "faces",
     [FACES[:3], FACES[[0, 1, 2, 3, 3]], np.vstack([FACES[:3], FACES[3:, ::-1]]), [[0, 0, 0]], np.zeros((0, 3), int)],

@@ -15,7 +15,7 @@ PASS_BAND = 0.1
 """Of the windowed sinc: waves that are shorter than about ten voxels are taken away."""
 AT_END = 0.999
 """So much of the waves at the end of the pass band is left."""
-BLOCK = 10_000
+BLOCK = 6_000
 """So many triangles are merged at a time: what is known of them stays in the processor's cache."""
 Vertices = NDArray[np.float32]
 Faces = NDArray[np.int32]
@@ -55,10 +55,14 @@ def smooth(vertices: Vertices, faces: Faces, n_iterations: int, threads: int | N
     threads : int, optional
         How many threads to use; all processors by default. The result is the same for any number.
     """
-    _measures.smooth_triangles(vertices, faces, sinc_weights(n_iterations), count_threads(threads))
+    weights = sinc_weights(n_iterations)
+    weights[0] -= 1
+    # What is left of each position, less the position, is a multiple of how far the mean of the neighbors is ahead.
+    steps = np.polynomial.chebyshev.chebdiv(weights, [-2, 2])[0]
+    _measures.smooth_triangles(vertices, faces, steps.tolist(), count_threads(threads))
 
 
-def sinc_weights(degree: int) -> list[float]:
+def sinc_weights(degree: int) -> NDArray[np.float64]:
     """Return the polynomial that lets long waves pass, in Chebyshev's polynomials.
 
     Parameters
@@ -68,9 +72,8 @@ def sinc_weights(degree: int) -> list[float]:
 
     Returns
     -------
-    list of float
-        `degree + 1` weights. The argument is 1 less half of the Laplacian's eigenvalue; the polynomial is nearly 1 in
-        the pass band.
+    ndarray of float64, shape (degree + 1,)
+        Weights. The argument is 1 less half of the Laplacian's eigenvalue; the polynomial is nearly 1 in the pass band.
     """
     order = np.arange(degree + 1)
     turns = order * np.pi / (degree + 1)
@@ -80,7 +83,8 @@ def sinc_weights(degree: int) -> list[float]:
 
     def weights(shift: float) -> NDArray[np.float64]:
         sines = np.sin(order * (angle + shift)) / np.maximum(order, 1)
-        return window * np.where(order, 2 * sines, angle + shift) / np.pi
+        found: NDArray[np.float64] = window * np.where(order, 2 * sines, angle + shift) / np.pi
+        return found
 
     low, high = 0.0, math.pi - angle
     for _ in range(60):
@@ -88,7 +92,8 @@ def sinc_weights(degree: int) -> list[float]:
         at_end = float((weights(middle) * np.cos(order * angle)).sum())
         low, high = (middle, high) if at_end < AT_END else (low, middle)
     found = weights(high)
-    return [float(one) for one in found / found.sum()]  # what all vertices have in common stays as it is
+    found /= found.sum()  # what all vertices have in common stays as it is
+    return found
 
 
 def decimated(vertices: Vertices, faces: Faces, n_faces: int, threads: int | None = None) -> tuple[Vertices, Faces]:
