@@ -206,7 +206,7 @@ def test_the_porosity_of_rocks(name: str, porosity: float) -> None:
 @pytest.mark.parametrize(
     ("labels", "options", "error", "message"),
     [
-        (LABELS.astype(np.float32), {}, DataTypeError, "labels are float32; give integers"),
+        (LABELS.astype(np.float32), {}, DataTypeError, "labels are float32, like gray values; segment the image first"),
         (LABELS.astype(np.int16) - 1, {}, DataError, "a label is -1, which is negative"),
         (LABELS.astype(np.int64) + 70000, {}, DataError, "greater than 65,535"),
         (np.arange(2000, dtype=np.uint16).reshape(40, 50), {}, DataError, "2,000 labels up to 1,999"),
@@ -296,3 +296,8 @@ def test_what_cannot_be_measured_one_by_one_is_refused() -> None:
         measure(LABELS, objects="one")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="calibration is 5; give"):
         measure(LABELS, GRAY, calibrate=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [3, 4])
+def test_a_plain_volume_of_few_columns_is_no_color(columns: int) -> None:
+    assert measure(LABELS[..., :columns]).shape == (*SHAPE[:2], columns)

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from klevels.core.mesh import Mesh
 from klevels.core.surface import surface
 from klevels.errors import DataError
-from klevels.foreign import is_xarray, lazy_of
 from klevels.image import Image
+from klevels.label_images import label_image
 from klevels.memory import free_memory
-from klevels.sources import as_image
+from klevels.recipe import Segmentation
 
 WORKING_BYTES = 4
 """What a voxel takes besides its label: where the phase is, twice, and the triangles."""
 
 
-def mesh(labels: Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int | None = None) -> Mesh:
+def mesh(labels: Segmentation | Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int | None = None) -> Mesh:
     """Return the surface of a phase, as triangles.
 
     Parameters
     ----------
-    labels : Image or array_like
-        A volume of whole numbers. What is not in memory is loaded.
+    labels : Segmentation, Image or array_like
+        What `segment` returned, or a volume of whole numbers. What is not in memory is loaded.
     phase : int
         The label of the phase.
     smooth : int
@@ -45,9 +43,9 @@ def mesh(labels: Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int
     ParameterError
         If an option is out of its range.
     DataTypeError
-        If the labels are no numbers.
+        If the labels are no integers.
     DataError
-        If the labels are no volume, no whole numbers, or larger than the memory, no voxel is of the phase, or so few
+        If the labels are no volume, negative, or larger than the memory, no voxel is of the phase, or so few
         triangles cannot close it.
 
     Notes
@@ -56,49 +54,25 @@ def mesh(labels: Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int
 
     Examples
     --------
+    >>> import numpy as np
     >>> labels = np.zeros((12, 12, 12), np.uint8)
     >>> labels[3:9, 3:9, 3:9] = 1
     >>> cube = mesh(Image(labels, "zyx", (0.5, 0.5, 0.5), "mm"), 1)
     >>> cube.unit, cube.is_watertight, round(cube.volume, 1)
     ('mm', True, 26.0)
     """
-    image = in_memory(labels)
+    image = label_image(labels)
+    if image.is_lazy:
+        _check_memory(image)
+        image = image.loaded()
     return surface(image.data, phase, spacing=image.spacing, unit=image.unit, smooth=smooth, n_faces=n_faces)
 
 
-def in_memory(labels: Any) -> Image:
-    """Return labels of any kind as an image in memory.
-
-    Parameters
-    ----------
-    labels : Image or array_like
-        With one number a voxel.
-
-    Returns
-    -------
-    Image
-        With axes "yx" or "zyx".
-
-    Raises
-    ------
-    DataError
-        If they have channels, another number of axes, or do not fit into memory.
-    """
-    if isinstance(labels, Image) or is_xarray(labels) or lazy_of(labels) is not None:
-        image = as_image(labels)
-    else:
-        array = np.asanyarray(labels)
-        if array.ndim not in (2, 3):
-            raise DataError(f"the labels have {array.ndim} axes; give two (y, x) or three (z, y, x)")
-        image = Image(array, "zyx"[-array.ndim :])
-    if "c" in image.axes:
-        raise DataError(f"there are {image.shape[-1]} channels (axes {image.axes}), but labels are one number a voxel")
-    if image.is_lazy:
-        needed, free = math.prod(image.shape) * (image.dtype.itemsize + WORKING_BYTES), free_memory()
-        if needed > free:
-            size = " × ".join(f"{n:,}" for n in image.shape)
-            raise DataError(
-                f"{size} labels of {image.dtype} take {needed / 1e9:.1f} GB to work on, but {free / 1e9:.1f} GB of "
-                f"memory are free; cut out a part, or thin them"
-            )
-    return image.loaded()
+def _check_memory(image: Image) -> None:
+    needed, free = math.prod(image.shape) * (image.dtype.itemsize + WORKING_BYTES), free_memory()
+    if needed > free:
+        size = " × ".join(f"{n:,}" for n in image.shape)
+        raise DataError(
+            f"{size} labels of {image.dtype} take {needed / 1e9:.1f} GB to work on, but {free / 1e9:.1f} GB of "
+            f"memory are free; cut out a part, or thin them"
+        )

@@ -102,7 +102,7 @@ def test_gray_values_are_calibrated(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("float.npy",), 65, "float.npy: labels are float32; give integers"),
+        (("float.npy",), 65, "float.npy: labels are float32, like gray values; segment the image first"),
         (("negative.npy",), 65, "negative.npy: a label is -1"),
         (("labels.tif", "--gray", "small.tif"), 65, "small.tif"),
         (("labels.tif", "--mask", "small.tif"), 65, "small.tif"),

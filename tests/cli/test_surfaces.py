@@ -132,7 +132,7 @@ def test_render_refuses_in_one_line(run: Run, labels: Path) -> None:
     np.save(labels.with_name("gray.npy"), np.random.default_rng(0).random((9, 9, 9)))
     np.save(labels.with_name("bytes.npy"), np.arange(9**3, dtype=np.uint16).reshape(9, 9, 9))
     before = files(labels.parent)
-    check_refused(run("render", labels.with_name("gray.npy"), "-o", output), 65, "segment it first (-k)")
+    check_refused(run("render", labels.with_name("gray.npy"), "-o", output), 65, "segment the image first")
     check_refused(run("render", labels.with_name("bytes.npy"), "-o", output), 65, "segment it first (-k)")
     check_refused(run("render", labels, "-o", output, "-k", 0), 2, "k is 0")
     check_refused(run("render", labels, "-o", output, "--slices", "front"), 2, "--slices is 'front'; give middle")

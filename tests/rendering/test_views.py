@@ -254,13 +254,13 @@ def test_a_turntable_turns_once_at_one_scale() -> None:
 @pytest.mark.parametrize(
     ("labels", "options", "error", "says"),
     [
-        (np.random.default_rng(0).random((8, 8, 8)), {}, DataTypeError, r"segment it first \(-k\)"),
+        (np.random.default_rng(0).random((8, 8, 8)), {}, DataTypeError, "segment the image first"),
         (np.arange(1000).reshape(10, 10, 10), {}, DataError, "999 phases to draw, as in a gray image; segment it"),
         (np.arange(2197).reshape(13, 13, 13), {}, DataError, r"2,197 different values.*segment the image first"),
         (np.arange(1000).reshape(10, 10, 10), {"phases": range(65)}, DataError, "at most 64"),
-        (LABELS.astype(float), {}, DataTypeError, "float64, gray values rather than labels"),
+        (LABELS.astype(float), {}, DataTypeError, "float64, like gray values; segment the image first"),
         (LABELS.astype(int) - 1, {}, DataError, "a label is -1, which is negative"),
-        (LABELS.astype(complex), {}, DataTypeError, "gray values rather than labels"),
+        (LABELS.astype(complex), {}, DataTypeError, "like gray values"),
         (Image(np.zeros((9, 9, 3), np.uint8), "yxc"), {}, DataError, "3 channels"),
         (LABELS, {"phases": []}, ParameterError, "give at least one"),
         (LABELS, {"slices": "front"}, ParameterError, "slices are 'front'; give middle"),

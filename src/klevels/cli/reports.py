@@ -24,7 +24,7 @@ from klevels.errors import DataError, DataTypeError, InputMissingError, KlevelsE
 from klevels.files import file_of
 from klevels.image import Image
 from klevels.io.reader import Access
-from klevels.measuring import label_image
+from klevels.label_images import label_image
 from klevels.recipe import Recipe, Segmentation
 from klevels.record import identify, read_json, record_path
 from klevels.reporting import Report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klevels.measuring.labels import MOST_PHASES, label_image
+from klevels.measuring.labels import MOST_PHASES
 from klevels.measuring.verb import Wanted, measure, measure_images
 
-__all__ = ["MOST_PHASES", "Wanted", "label_image", "measure", "measure_images"]
+__all__ = ["MOST_PHASES", "Wanted", "measure", "measure_images"]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from os import PathLike
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from klevels import engine
-from klevels.blocks import map_blocks
 from klevels.core.confusion import check_mask, check_shape
 from klevels.core.phase_tables import Grid
 from klevels.cutting import alike
-from klevels.errors import DataError, DataTypeError, ParameterError
+from klevels.errors import DataError, ParameterError
 from klevels.foreign import lazy_of
 from klevels.image import Image
+from klevels.label_images import label_image
 from klevels.recipe import Segmentation
-from klevels.sources import as_gray_image, as_image
+from klevels.sources import as_gray_image
 from klevels.workers import Workers
 
 MOST_PHASES = 1024
@@ -103,7 +101,6 @@ def labeled(
         n_undecided = int(labels.n_undecided > 0)
         gray = labels.source if gray is None and "c" not in labels.source.axes else gray
         known = range(labels.model.n_classes + n_undecided)
-        labels = labels.labels
     image = label_image(labels)
     _check_connectivity(connectivity, image.ndim)
     is_left_out = _ignored_label(image, ignore)
@@ -122,54 +119,6 @@ def labeled(
         phases[-1] + 1,
         None if shades is None else _range_of(shades.data, inside, workers),
     )
-
-
-def label_image(given: Any) -> Image:
-    """Return labels as an image of uint8 or uint16.
-
-    Parameters
-    ----------
-    given : Image or array_like
-        Whole numbers from 0 on.
-
-    Returns
-    -------
-    Image
-        In memory where it was; its data are cut as they were otherwise.
-
-    Raises
-    ------
-    DataTypeError
-        If these are no integers.
-    DataError
-        If one is negative, or greater than 65,535, or there are channels.
-    """
-    image = as_image(given) if not isinstance(given, PathLike | str) else given
-    if not isinstance(image, Image):
-        raise ParameterError(f"labels are {given!r}; give an image or an array, as klevels.read returns it")
-    if "c" in image.axes:
-        raise DataError(
-            f"the labels have {image.shape[-1]} channels (axes {image.axes}), but labels are one number a voxel; "
-            f"convert them"
-        )
-    if image.dtype.kind not in "biu":
-        raise DataTypeError(
-            f"labels are {image.dtype}; give integers, such as segment returns, or convert with .astype('uint8')"
-        )
-    if image.dtype in (np.uint8, np.uint16) and image.dtype.isnative:
-        return image
-    if not image.is_lazy:
-        return replace(image, data=_narrowed(image.data))
-    return replace(image, data=map_blocks(_narrowed, image.data, dtype=np.uint16, n_spatial=image.ndim))
-
-
-def _narrowed(labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.size and labels.dtype.kind != "b":
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high > 65535:
-            what, value = ("negative", low) if low < 0 else ("greater than 65,535", high)
-            raise DataError(f"a label is {value}, which is {what}; labels are whole numbers from 0 on: renumber them")
-    return labels.astype(np.uint16)
 
 
 def _check_connectivity(connectivity: int | None, ndim: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 
 from klevels.core.count import histogram
 from klevels.core.phase_colors import phase_colors
-from klevels.errors import DataError, DataTypeError, ParameterError
+from klevels.errors import DataError, ParameterError
 from klevels.image import Image
-from klevels.measuring import MOST_PHASES, label_image
-from klevels.recipe import Segmentation
+from klevels.label_images import label_image
+from klevels.measuring import MOST_PHASES
 from klevels.rendering.picking import Places, pick, step_of, thinned
-from klevels.sources import as_image
 
 LONGEST_SIDE = 256
 """Volumes that are longer along an axis are thinned: a picture shows no more."""
@@ -46,16 +44,7 @@ def labels_of(given: Any) -> Image:
     DataError
         If there are channels, or no voxels.
     """
-    image = as_image(given.labels if isinstance(given, Segmentation) else given)
-    if image.dtype.kind not in "biu":
-        raise DataTypeError(
-            f"the image is {image.dtype}, gray values rather than labels; segment it first (-k), and draw its labels"
-        )
-    if "c" in image.axes:
-        raise DataError(
-            f"there are {image.shape[-1]} channels (axes {image.axes}), but labels are one number a voxel; segment "
-            f"them first (-k)"
-        )
+    image = label_image(given)
     if 0 in image.shape:
         raise DataError(f"the labels have shape {image.shape}, no voxels; give an image")
     return image
@@ -76,7 +65,7 @@ def part_of(image: Image, places: Sequence[Places]) -> NDArray[Any]:
     ndarray of uint8 or uint16
         A masked array where the labels are one.
     """
-    found: NDArray[Any] = label_image(replace(image, data=pick(image.data, places))).data
+    found: NDArray[Any] = pick(image.data, places)
     return found
 
 
