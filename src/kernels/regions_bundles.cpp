@@ -11,22 +11,20 @@
 namespace klevels {
 namespace {
 
-constexpr Number none = ~Number{0};
 constexpr std::size_t n_rows = 4;  // of a bundle, at (z, y), (z, y + 1), (z + 1, y) and (z + 1, y + 1)
 constexpr std::size_t least_voxels_of_slab = std::size_t{1} << 20;
 
 struct Run {
     Number begin, end;
-    Number component;  // of the slab
+    Number part;  // that it belongs to, of the slab
 };
 
 struct Slab {
     std::size_t first = 0, last = 0;  // bundles
     std::vector<Run> runs;            // of a bundle's first label, its second, ..., of the next bundle
     std::vector<std::size_t> starts;
-    std::vector<Word> bits;             // of the first layer of bundles, and of the last
-    std::vector<Component> components;  // parts of them, until they are joined by `parents`
-    std::vector<Number> parents;
+    std::vector<Word> bits;  // of the first layer of bundles, and of the last
+    Parts parts;
 };
 
 // A bundle that comes before, which rows of it are looked at, and which of this one.
@@ -89,7 +87,8 @@ template <class T>
 class Search {
 public:
     Search(const RegionsAsked& asked, const std::vector<Number>& labels)
-        : asked_(asked), labels_(labels), ny_((asked.ny + 1) / 2), n_words_((asked.nx + 63) / 64),
+        : asked_(asked), labels_(labels), ny_((asked.ny + 1) / 2), layer_(asked.nz > 2 ? ny_ + 1 : 1),
+          n_words_((asked.nx + 63) / 64),
           indices_(std::size_t{1} << (8 * sizeof(T)), 255) {
         for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
         const std::size_t n = ny_ * ((asked.nz + 1) / 2);
@@ -104,11 +103,11 @@ public:
 
     RegionsFound find() {
         parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { find_parts(slabs_[s]); });
-        join_slabs();
-        sort();
+        Joined joined = join_slabs();
+        auto components = joined.components();
         if (asked_.any_ids())
-            parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { paint(s); });
-        return {std::move(components_), n_nan_.load()};
+            parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { paint(s, joined); });
+        return {std::move(components), n_nan_.load()};
     }
 
 private:
@@ -126,7 +125,7 @@ private:
 
     // Those that bundles to come, and the slabs before and after, look at.
     Word* bits(Slab& slab, std::size_t bundle, std::size_t l) const {
-        const std::size_t layer = ny_ + 1, at = bundle - slab.first, place = at < layer ? at : layer + at % (layer + 1);
+        const std::size_t at = bundle - slab.first, place = at < layer_ ? at : layer_ + at % (layer_ + 1);
         return slab.bits.data() + (place * labels_.size() + l) * n_rows * n_words_;
     }
 
@@ -149,9 +148,9 @@ private:
         Contact contact(n_words_);
         std::vector<Word> any(n_words_);
         std::int64_t n_nan = 0;
-        auto parent = [&](Number part) -> Number& { return slab.parents[part]; };
         slab.starts.push_back(0);
-        slab.bits.resize((2 * ny_ + 3) * labels_.size() * n_rows * n_words_);
+        const std::size_t n = slab.last - slab.first;
+        slab.bits.resize((n <= layer_ ? n : 2 * layer_ + 1) * labels_.size() * n_rows * n_words_);
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle) {
             find_bits(slab, bundle);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
@@ -165,17 +164,15 @@ private:
                     if (others == others_end) return;
                     contact.each(
                         bits(slab, bundle, l), bits(slab, other, l), neighbor, begin, end, others, others_end,
-                        [](const Run& a, const Run& b) { return a.component != b.component; },
-                        [&](Run& a, const Run& b) {
-                            if (a.component == none)
-                                a.component = b.component;
-                            else
-                                unite(a.component, b.component, parent);
-                        });
+                        [](const Run& a, const Run& b) { return a.part != b.part; },
+                        [&](Run& a, const Run& b) { slab.parts.join(a.part, b.part); });
                 });
                 for (Run* run = begin; run < end; ++run) {
-                    if (run->component == none) begin_part(slab, *run, labels_[l]);
-                    sum_up(slab.components[run->component], *run, bundle, bits(slab, bundle, l), n_nan);
+                    if (run->part == none) {
+                        run->part = slab.parts.begin();
+                        slab.parts.components.push_back(nothing_of(labels_[l]));
+                    }
+                    sum_up(slab.parts.components[run->part], *run, bundle, bits(slab, bundle, l), n_nan);
                 }
             }
         }
@@ -206,15 +203,6 @@ private:
         each_run(any, 0, asked_.nx, [&](std::size_t begin, std::size_t end) {
             slab.runs.push_back({static_cast<Number>(begin), static_cast<Number>(end), none});
         });
-    }
-
-    static void begin_part(Slab& slab, Run& run, Number label_of_run) {
-        run.component = static_cast<Number>(slab.components.size());
-        slab.parents.push_back(run.component);
-        Component one{};
-        one[label] = label_of_run;
-        one[first] = one[low] = one[low + 1] = one[low + 2] = INT64_MAX;
-        slab.components.push_back(one);
     }
 
     void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
@@ -265,72 +253,30 @@ private:
         to[products + 5] += squares;
     }
 
-    void join_slabs() {
-        std::size_t n = 0;
-        for (const Slab& slab : slabs_) {
-            offsets_.push_back(static_cast<Number>(n));
-            n += slab.parents.size();
-        }
-        numbers_.reserve(n);
-        for (std::size_t s = 0; s < slabs_.size(); ++s)
-            for (const Number parent : slabs_[s].parents) numbers_.push_back(offsets_[s] + parent);
-        auto parent = [&](Number part) -> Number& { return numbers_[part]; };
+    Joined join_slabs() {
+        std::vector<Parts*> parts;
+        for (Slab& slab : slabs_) parts.push_back(&slab.parts);
+        Joined joined(std::move(parts));
         Contact contact(n_words_);
         for (std::size_t s = 1; s < slabs_.size(); ++s) {
             Slab& slab = slabs_[s];
-            for (std::size_t bundle = slab.first; bundle < std::min(slab.last, slab.first + ny_ + 1); ++bundle)
+            for (std::size_t bundle = slab.first; bundle < std::min(slab.last, slab.first + layer_); ++bundle)
                 bundles_before(bundle, [&](const Neighbor& neighbor, std::size_t other) {
                     if (other >= slab.first) return;
                     const std::size_t o = other / bundles_of_slab_;
-                    for (std::size_t l = 0; l < labels_.size(); ++l) {
+                    for (std::size_t l = 0; l < labels_.size(); ++l)
                         contact.each(
                             bits(slab, bundle, l), bits(slabs_[o], other, l), neighbor, runs(slab, bundle, l),
-                            runs(slab, bundle, l + 1),
-                            runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
+                            runs(slab, bundle, l + 1), runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
                             [](const Run&, const Run&) { return true; },
-                            [&](const Run& a, const Run& b) {
-                                unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
-                            });
-                    }
+                            [&](const Run& a, const Run& b) { joined.join(s, a.part, o, b.part); });
                 });
         }
-        std::size_t i = 0;
-        for (Slab& slab : slabs_) {
-            for (const Component& one : slab.components) {
-                if (numbers_[i] == i) {
-                    numbers_[i] = static_cast<Number>(components_.size());
-                    components_.push_back(one);
-                } else {
-                    numbers_[i] = numbers_[numbers_[i]];
-                    add(components_[numbers_[i]], one);
-                }
-                ++i;
-            }
-            std::vector<Component>().swap(slab.components);
-        }
+        return joined;
     }
 
-    // Brings the components into the order of their first voxels.
-    void sort() {
-        std::vector<std::pair<std::int64_t, Number>> order;
-        order.reserve(components_.size());
-        for (const Component& one : components_) order.emplace_back(one[first], static_cast<Number>(order.size()));
-        if (std::is_sorted(order.begin(), order.end())) return;
-        std::sort(order.begin(), order.end());
-        std::vector<Number> ranks(order.size());
-        std::vector<Component> sorted;
-        sorted.reserve(order.size());
-        for (const auto& [place, number] : order) {
-            ranks[number] = static_cast<Number>(sorted.size());
-            sorted.push_back(components_[number]);
-        }
-        components_ = std::move(sorted);
-        for (Number& number : numbers_) number = ranks[number];
-    }
-
-    Number id(std::size_t s, const Run& run) const { return numbers_[offsets_[s] + run.component] + 1; }
-
-    void paint(std::size_t s) {
+    void paint(std::size_t s, const Joined& joined) {
+        const auto id = [&](const Run& run) { return joined.id(s, run.part); };
         Slab& slab = slabs_[s];
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle)
             for (std::size_t r = 0; r < n_rows; ++r) {
@@ -340,7 +286,7 @@ private:
                     std::fill(out, out + asked_.nx, Number{0});
                     for (std::size_t l = 0; l < labels_.size(); ++l)
                         for (const Run *run = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1); run < end; ++run)
-                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(s, *run), out);
+                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(*run), out);
                 };
                 const auto& faces = asked_.faces;
                 if (asked_.ids) paint_row(asked_.ids + row.index * asked_.nx);
@@ -349,8 +295,8 @@ private:
                 if (faces[2] && row.y == 0) paint_row(faces[2] + row.z * asked_.nx);
                 if (faces[3] && row.y + 1 == asked_.ny) paint_row(faces[3] + row.z * asked_.nx);
                 const std::uint8_t left = indices_[values(row)[0]], right = indices_[values(row)[asked_.nx - 1]];
-                if (faces[4]) faces[4][row.index] = left == 255 ? 0 : id(s, *runs(slab, bundle, left));
-                if (faces[5]) faces[5][row.index] = right == 255 ? 0 : id(s, runs(slab, bundle, right + 1u)[-1]);
+                if (faces[4]) faces[4][row.index] = left == 255 ? 0 : id(*runs(slab, bundle, left));
+                if (faces[5]) faces[5][row.index] = right == 255 ? 0 : id(runs(slab, bundle, right + 1u)[-1]);
             }
     }
 
@@ -371,12 +317,10 @@ private:
 
     const RegionsAsked& asked_;
     const std::vector<Number>& labels_;
-    std::size_t ny_, n_words_, bundles_of_slab_ = 0;
+    std::size_t ny_, layer_, n_words_;  // a bundle looks back as far as a layer
+    std::size_t bundles_of_slab_ = 0;
     std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
     std::vector<Slab> slabs_;
-    std::vector<Number> offsets_;  // of the slabs' parts
-    std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components
-    std::vector<Component> components_;
     std::atomic<std::int64_t> n_nan_{0};
 };
 
