@@ -1,4 +1,4 @@
-// Where a label meets others: surface areas, and Euler numbers. Each label of a tile is a bit a voxel, and sums of bytes.
+// Where a label meets others: surface areas, and Euler numbers. Of each label there are bits, and sums over boxes.
 #include "faces.hpp"
 
 #include <nanobind/nanobind.h>

@@ -10,26 +10,11 @@
 #include <cstring>
 #include <vector>
 
+#include "regions_parts.hpp"
+
 namespace klevels {
 
 namespace nb = nanobind;
-
-using Number = std::uint32_t;
-
-// The columns of a component, as core/regions.py names them.
-enum Column { label, first, n_voxels, low, high = low + 3, sums = high + 3, products = sums + 3, gray = products + 6,
-              n_columns };
-using Component = std::array<std::int64_t, n_columns>;
-
-inline void add(Component& to, const Component& other) {
-    to[first] = std::min(to[first], other[first]);
-    to[n_voxels] += other[n_voxels];
-    for (int axis = 0; axis < 3; ++axis) {
-        to[low + axis] = std::min(to[low + axis], other[low + axis]);
-        to[high + axis] = std::max(to[high + axis], other[high + axis]);
-    }
-    for (int column = sums; column < n_columns; ++column) to[column] += other[column];
-}
 
 struct Grays {
     const void* data = nullptr;
@@ -100,27 +85,6 @@ struct RegionsFound {
 RegionsFound find_by_runs(const RegionsAsked& asked);
 // regions_bundles.cpp: rows two by two, for 26 neighbors and few labels
 RegionsFound find_by_bundles(const RegionsAsked& asked, const std::vector<Number>& labels);
-
-// Numbers of which each points to an equal or smaller one that it belongs to.
-template <class Parent>
-Number root(Number number, Parent&& parent) {
-    while (parent(number) != number) {
-        parent(number) = parent(parent(number));
-        number = parent(number);
-    }
-    return number;
-}
-
-template <class Parent>
-void unite(Number one, Number other, Parent&& parent) {
-    if (parent(one) == parent(other)) return;
-    one = root(one, parent);
-    other = root(other, parent);
-    if (one < other)
-        parent(other) = one;
-    else
-        parent(one) = other;
-}
 
 // Returns how many runs of equal labels there are, and where they begin.
 template <class T>

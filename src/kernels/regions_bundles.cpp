@@ -1,28 +1,22 @@
-// Regions where voxels hang together by corners, too. Rows are taken in bundles of two by two: in one, all voxels of a
-// label that are at the same x, or at neighboring ones, hang together whatever rows they are in. So the runs of the four
-// rows' bits, joined by or, are what is joined with the runs of other bundles: a fraction of those of the rows, and much
-// longer where labels are noisy. Their bits tell where bundles touch.
+// Regions where voxels hang together by corners, too. Rows are taken in bundles of two by two: in one, all voxels of
+// a label that are at the same x, or at neighboring ones, hang together whatever rows they are in. So the runs of the
+// four rows' bits, joined by or, are what is joined with the runs of other bundles: a fraction of those of the rows,
+// and much longer where labels are noisy. Their bits tell where bundles touch.
 #include <utility>
 
 #include "parallel.hpp"
 #include "regions.hpp"
-
-#if defined(KLEVELS_X86_64)
-#include <emmintrin.h>
-#endif
+#include "regions_bits.hpp"
 
 namespace klevels {
 namespace {
 
-using Word = std::uint64_t;
-
-constexpr Number none = ~Number{0};
 constexpr std::size_t n_rows = 4;  // of a bundle, at (z, y), (z, y + 1), (z + 1, y) and (z + 1, y + 1)
 constexpr std::size_t least_voxels_of_slab = std::size_t{1} << 20;
 
 struct Run {
     Number begin, end;
-    Number component;  // of the slab
+    Number part;  // that it belongs to, of the slab
 };
 
 struct Slab {
@@ -30,8 +24,7 @@ struct Slab {
     std::vector<Run> runs;            // of a bundle's first label, its second, ..., of the next bundle
     std::vector<std::size_t> starts;
     std::vector<Word> bits;  // of the first layer of bundles, and of the last
-    std::vector<Component> components;  // parts of them, until they are joined by `parents`
-    std::vector<Number> parents;
+    Parts parts;
 };
 
 // A bundle that comes before, which rows of it are looked at, and which of this one.
@@ -45,98 +38,7 @@ constexpr std::array<Neighbor, 4> neighbors{{{-1, 0, {2, 3}, {0, 1}},  // most o
                                              {-1, -1, {3, 3}, {0, 0}},
                                              {-1, 1, {2, 2}, {1, 1}}}};
 
-// The first n of 64 values that have a label, a bit each.
-template <class T>
-Word matches(const T* values, T label, std::size_t n) {
-    T padded[64];
-    if (n < 64) {
-        std::memset(padded, 0, sizeof(padded));
-        std::memcpy(padded, values, n * sizeof(T));
-        values = padded;
-    }
-    Word found = 0;
-#if defined(KLEVELS_X86_64)
-    for (int i = 0; i < 4; ++i) {
-        const auto load = [](const T* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
-        const T* at = values + 16 * i;
-        __m128i same;
-        if constexpr (sizeof(T) == 1) {
-            same = _mm_cmpeq_epi8(load(at), _mm_set1_epi8(static_cast<char>(label)));
-        } else {
-            const __m128i wanted = _mm_set1_epi16(static_cast<short>(label));
-            same = _mm_packs_epi16(_mm_cmpeq_epi16(load(at), wanted), _mm_cmpeq_epi16(load(at + 8), wanted));
-        }
-        found |= static_cast<Word>(static_cast<std::uint32_t>(_mm_movemask_epi8(same))) << (16 * i);
-    }
-#else
-    for (std::size_t i = 0; i < 64; ++i) found |= static_cast<Word>(values[i] == label) << i;
-#endif
-    return n < 64 ? found & ((Word{1} << n) - 1) : found;
-}
-
-// The bits of a word from `begin` to `end`, counted along the row.
-Word within(std::size_t word, std::size_t begin, std::size_t end) {
-    Word bits = ~Word{0};
-    if (begin > 64 * word) bits &= ~Word{0} << (begin % 64);
-    if (end < 64 * (word + 1)) bits &= (Word{1} << (end % 64)) - 1;
-    return bits;
-}
-
-// Calls each(begin, end) for the runs of bits, from `begin` to `end`.
-template <class Each>
-void each_run(const Word* bits, std::size_t begin, std::size_t end, Each&& each) {
-    Word carried = 0;
-    std::size_t from = 0;
-    for (std::size_t w = begin / 64; w <= (end - 1) / 64; ++w) {
-        const Word word = bits[w] & within(w, begin, end);
-        Word turns = word ^ (word << 1 | carried);
-        carried = word >> 63;
-        for (; turns; turns &= turns - 1) {
-            const auto bit = static_cast<std::size_t>(std::countr_zero(turns));
-            if (word >> bit & 1)
-                from = 64 * w + bit;
-            else
-                each(from, 64 * w + bit);
-        }
-    }
-    if (carried) each(from, end);
-}
-
-// The bits from `begin` on; a word is read more than they are in.
-Word bits_from(const Word* bits, std::size_t begin) {
-    const std::size_t w = begin / 64, shift = begin % 64;
-    return bits[w] >> shift | bits[w + 1] << 1 << (63 - shift);
-}
-
-bool any_bit(const Word* bits, std::size_t begin, std::size_t end) {
-    for (; begin + 64 < end; begin += 64)
-        if (bits_from(bits, begin)) return true;
-    return begin < end && bits_from(bits, begin) << (64 - (end - begin));
-}
-
-// The first bit that is set, of which there is one from `begin` on.
-std::size_t first_bit(const Word* bits, std::size_t begin) {
-    std::size_t w = begin / 64;
-    Word word = bits[w] & ~Word{0} << (begin % 64);
-    while (!word) word = bits[++w];
-    return 64 * w + static_cast<std::size_t>(std::countr_zero(word));
-}
-
-// Of the places of the bits of a byte: how many, their sum, and that of their squares, in fields that add up for some
-// bytes. Without the branches that runs of bits would need: they are hard to foresee where labels are noisy.
-constexpr int at_sum = 8, at_squares = 18;
-
-constexpr std::array<std::uint32_t, 256> byte_table() {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t byte = 0; byte < 256; ++byte)
-        for (std::uint32_t i = 0; i < 8; ++i)
-            if (byte >> i & 1) table[byte] += 1 + (i << at_sum) + (i * i << at_squares);
-    return table;
-}
-
-constexpr auto of_byte = byte_table();
-
-// Where the rows of two bundles touch: our bits where there is one of theirs or one before, and one of theirs or after.
+// Where the rows of two bundles touch: our bits where theirs has one there or before, and those where there or after.
 class Contact {
 public:
     explicit Contact(std::size_t n) : n_(n), theirs_(n + 1), before_(n + 2), after_(n + 2) {}
@@ -185,7 +87,8 @@ template <class T>
 class Search {
 public:
     Search(const RegionsAsked& asked, const std::vector<Number>& labels)
-        : asked_(asked), labels_(labels), ny_((asked.ny + 1) / 2), n_words_((asked.nx + 63) / 64),
+        : asked_(asked), labels_(labels), ny_((asked.ny + 1) / 2), layer_(asked.nz > 2 ? ny_ + 1 : 1),
+          n_words_((asked.nx + 63) / 64),
           indices_(std::size_t{1} << (8 * sizeof(T)), 255) {
         for (std::size_t l = 0; l < labels.size(); ++l) indices_[labels[l]] = static_cast<std::uint8_t>(l);
         const std::size_t n = ny_ * ((asked.nz + 1) / 2);
@@ -200,11 +103,11 @@ public:
 
     RegionsFound find() {
         parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { find_parts(slabs_[s]); });
-        join_slabs();
-        sort();
+        Joined joined = join_slabs();
+        auto components = joined.components();
         if (asked_.any_ids())
-            parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { paint(s); });
-        return {std::move(components_), n_nan_.load()};
+            parallel_blocks(slabs_.size(), asked_.n_threads, [&](std::size_t, std::size_t s) { paint(s, joined); });
+        return {std::move(components), n_nan_.load()};
     }
 
 private:
@@ -222,7 +125,7 @@ private:
 
     // Those that bundles to come, and the slabs before and after, look at.
     Word* bits(Slab& slab, std::size_t bundle, std::size_t l) const {
-        const std::size_t layer = ny_ + 1, at = bundle - slab.first, place = at < layer ? at : layer + at % (layer + 1);
+        const std::size_t at = bundle - slab.first, place = at < layer_ ? at : layer_ + at % (layer_ + 1);
         return slab.bits.data() + (place * labels_.size() + l) * n_rows * n_words_;
     }
 
@@ -245,9 +148,9 @@ private:
         Contact contact(n_words_);
         std::vector<Word> any(n_words_);
         std::int64_t n_nan = 0;
-        auto parent = [&](Number part) -> Number& { return slab.parents[part]; };
         slab.starts.push_back(0);
-        slab.bits.resize((2 * ny_ + 3) * labels_.size() * n_rows * n_words_);
+        const std::size_t n = slab.last - slab.first;
+        slab.bits.resize((n <= layer_ ? n : 2 * layer_ + 1) * labels_.size() * n_rows * n_words_);
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle) {
             find_bits(slab, bundle);
             for (std::size_t l = 0; l < labels_.size(); ++l) {
@@ -261,17 +164,15 @@ private:
                     if (others == others_end) return;
                     contact.each(
                         bits(slab, bundle, l), bits(slab, other, l), neighbor, begin, end, others, others_end,
-                        [](const Run& a, const Run& b) { return a.component != b.component; },
-                        [&](Run& a, const Run& b) {
-                            if (a.component == none)
-                                a.component = b.component;
-                            else
-                                unite(a.component, b.component, parent);
-                        });
+                        [](const Run& a, const Run& b) { return a.part != b.part; },
+                        [&](Run& a, const Run& b) { slab.parts.join(a.part, b.part); });
                 });
                 for (Run* run = begin; run < end; ++run) {
-                    if (run->component == none) begin_part(slab, *run, labels_[l]);
-                    sum_up(slab.components[run->component], *run, bundle, bits(slab, bundle, l), n_nan);
+                    if (run->part == none) {
+                        run->part = slab.parts.begin();
+                        slab.parts.components.push_back(nothing_of(labels_[l]));
+                    }
+                    sum_up(slab.parts.components[run->part], *run, bundle, bits(slab, bundle, l), n_nan);
                 }
             }
         }
@@ -304,15 +205,6 @@ private:
         });
     }
 
-    static void begin_part(Slab& slab, Run& run, Number label_of_run) {
-        run.component = static_cast<Number>(slab.components.size());
-        slab.parents.push_back(run.component);
-        Component one{};
-        one[label] = label_of_run;
-        one[first] = one[low] = one[low + 1] = one[low + 2] = INT64_MAX;
-        slab.components.push_back(one);
-    }
-
     void sum_up(Component& to, const Run& run, std::size_t bundle, const Word* rows, std::int64_t& n_nan) const {
         constexpr std::uint32_t counts = (1u << at_sum) - 1, places = (1u << (at_squares - at_sum)) - 1;
         std::array<std::int64_t, n_rows> n{}, x{};
@@ -340,7 +232,7 @@ private:
                 each_run(rows + r * n_words_, run.begin, run.end, [&](std::size_t begin, std::size_t end) {
                     to[gray] += asked_.grays.sum(row_of(bundle, r).index * asked_.nx + begin, end - begin, n_nan);
                 });
-        const std::int64_t z = static_cast<std::int64_t>(bundle / ny_ * 2), y = static_cast<std::int64_t>(bundle % ny_ * 2);
+        const auto z = static_cast<std::int64_t>(bundle / ny_ * 2), y = static_cast<std::int64_t>(bundle % ny_ * 2);
         const std::int64_t all = n[0] + n[1] + n[2] + n[3], all_x = x[0] + x[1] + x[2] + x[3];
         const std::int64_t n_z = n[2] + n[3], n_y = n[1] + n[3];  // in the second rows
         to[n_voxels] += all;
@@ -361,72 +253,30 @@ private:
         to[products + 5] += squares;
     }
 
-    void join_slabs() {
-        std::size_t n = 0;
-        for (const Slab& slab : slabs_) {
-            offsets_.push_back(static_cast<Number>(n));
-            n += slab.parents.size();
-        }
-        numbers_.reserve(n);
-        for (std::size_t s = 0; s < slabs_.size(); ++s)
-            for (const Number parent : slabs_[s].parents) numbers_.push_back(offsets_[s] + parent);
-        auto parent = [&](Number part) -> Number& { return numbers_[part]; };
+    Joined join_slabs() {
+        std::vector<Parts*> parts;
+        for (Slab& slab : slabs_) parts.push_back(&slab.parts);
+        Joined joined(std::move(parts));
         Contact contact(n_words_);
         for (std::size_t s = 1; s < slabs_.size(); ++s) {
             Slab& slab = slabs_[s];
-            for (std::size_t bundle = slab.first; bundle < std::min(slab.last, slab.first + ny_ + 1); ++bundle)
+            for (std::size_t bundle = slab.first; bundle < std::min(slab.last, slab.first + layer_); ++bundle)
                 bundles_before(bundle, [&](const Neighbor& neighbor, std::size_t other) {
                     if (other >= slab.first) return;
                     const std::size_t o = other / bundles_of_slab_;
-                    for (std::size_t l = 0; l < labels_.size(); ++l) {
+                    for (std::size_t l = 0; l < labels_.size(); ++l)
                         contact.each(
                             bits(slab, bundle, l), bits(slabs_[o], other, l), neighbor, runs(slab, bundle, l),
-                            runs(slab, bundle, l + 1),
-                            runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
+                            runs(slab, bundle, l + 1), runs(slabs_[o], other, l), runs(slabs_[o], other, l + 1),
                             [](const Run&, const Run&) { return true; },
-                            [&](const Run& a, const Run& b) {
-                                unite(offsets_[s] + a.component, offsets_[o] + b.component, parent);
-                            });
-                    }
+                            [&](const Run& a, const Run& b) { joined.join(s, a.part, o, b.part); });
                 });
         }
-        std::size_t i = 0;
-        for (Slab& slab : slabs_) {
-            for (const Component& one : slab.components) {
-                if (numbers_[i] == i) {
-                    numbers_[i] = static_cast<Number>(components_.size());
-                    components_.push_back(one);
-                } else {
-                    numbers_[i] = numbers_[numbers_[i]];
-                    add(components_[numbers_[i]], one);
-                }
-                ++i;
-            }
-            std::vector<Component>().swap(slab.components);
-        }
+        return joined;
     }
 
-    // Brings the components into the order of their first voxels.
-    void sort() {
-        std::vector<std::pair<std::int64_t, Number>> order;
-        order.reserve(components_.size());
-        for (const Component& one : components_) order.emplace_back(one[first], static_cast<Number>(order.size()));
-        if (std::is_sorted(order.begin(), order.end())) return;
-        std::sort(order.begin(), order.end());
-        std::vector<Number> ranks(order.size());
-        std::vector<Component> sorted;
-        sorted.reserve(order.size());
-        for (const auto& [place, number] : order) {
-            ranks[number] = static_cast<Number>(sorted.size());
-            sorted.push_back(components_[number]);
-        }
-        components_ = std::move(sorted);
-        for (Number& number : numbers_) number = ranks[number];
-    }
-
-    Number id(std::size_t s, const Run& run) const { return numbers_[offsets_[s] + run.component] + 1; }
-
-    void paint(std::size_t s) {
+    void paint(std::size_t s, const Joined& joined) {
+        const auto id = [&](const Run& run) { return joined.id(s, run.part); };
         Slab& slab = slabs_[s];
         for (std::size_t bundle = slab.first; bundle < slab.last; ++bundle)
             for (std::size_t r = 0; r < n_rows; ++r) {
@@ -436,7 +286,7 @@ private:
                     std::fill(out, out + asked_.nx, Number{0});
                     for (std::size_t l = 0; l < labels_.size(); ++l)
                         for (const Run *run = runs(slab, bundle, l), *end = runs(slab, bundle, l + 1); run < end; ++run)
-                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(s, *run), out);
+                            paint_run(*run, values(row), static_cast<T>(labels_[l]), id(*run), out);
                 };
                 const auto& faces = asked_.faces;
                 if (asked_.ids) paint_row(asked_.ids + row.index * asked_.nx);
@@ -445,8 +295,8 @@ private:
                 if (faces[2] && row.y == 0) paint_row(faces[2] + row.z * asked_.nx);
                 if (faces[3] && row.y + 1 == asked_.ny) paint_row(faces[3] + row.z * asked_.nx);
                 const std::uint8_t left = indices_[values(row)[0]], right = indices_[values(row)[asked_.nx - 1]];
-                if (faces[4]) faces[4][row.index] = left == 255 ? 0 : id(s, *runs(slab, bundle, left));
-                if (faces[5]) faces[5][row.index] = right == 255 ? 0 : id(s, runs(slab, bundle, right + 1u)[-1]);
+                if (faces[4]) faces[4][row.index] = left == 255 ? 0 : id(*runs(slab, bundle, left));
+                if (faces[5]) faces[5][row.index] = right == 255 ? 0 : id(runs(slab, bundle, right + 1u)[-1]);
             }
     }
 
@@ -467,12 +317,10 @@ private:
 
     const RegionsAsked& asked_;
     const std::vector<Number>& labels_;
-    std::size_t ny_, n_words_, bundles_of_slab_ = 0;
+    std::size_t ny_, layer_, n_words_;  // a bundle looks back as far as a layer
+    std::size_t bundles_of_slab_ = 0;
     std::vector<std::uint8_t> indices_;  // of labels; 255 of those that are not asked for
     std::vector<Slab> slabs_;
-    std::vector<Number> offsets_;  // of the slabs' parts
-    std::vector<Number> numbers_;  // of all slabs' parts, in the end those of the components
-    std::vector<Component> components_;
     std::atomic<std::int64_t> n_nan_{0};
 };
 

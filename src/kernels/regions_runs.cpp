@@ -10,14 +10,14 @@ constexpr std::size_t voxels_of_slab = std::size_t{1} << 21;
 
 struct Run {
     Number begin, end, label;
-    Number parent;  // an earlier run of the slab; once the slab is done, the component in it
+    Number part;  // that it belongs to, of the slab
 };
 
 struct Slab {
     std::size_t first_row = 0, last_row = 0;
     std::vector<Run> runs;
     std::vector<std::size_t> starts;  // of each row, and the end of the last
-    std::vector<Component> components;
+    Parts parts;
 
     Run* begin(std::size_t row) { return runs.data() + starts[row - first_row]; }
     Run* end(std::size_t row) { return runs.data() + starts[row - first_row + 1]; }
@@ -58,9 +58,6 @@ struct Search {
     Grays grays;
     std::size_t rows_of_slab;
     std::vector<Slab> slabs;
-    std::vector<Number> offsets;  // of the slabs' components
-    std::vector<Number> numbers;  // of all slabs' components, in the end those of the volume
-    std::vector<Component> components;
     std::atomic<std::int64_t> n_nan{0};
 
     // Calls each(neighboring row, reach) for those before a row.
@@ -74,85 +71,73 @@ struct Search {
     }
 
     template <class T>
-    void find_runs(Slab& slab) const {
+    void find_parts(Slab& slab) const {
         std::vector<Number> starts(nx + 1 + 8);
-        slab.starts.reserve(slab.last_row - slab.first_row + 1);
-        auto parent = [&](Number run) -> Number& { return slab.runs[run].parent; };
+        slab.starts.push_back(0);
         for (std::size_t row = slab.first_row; row < slab.last_row; ++row) {
             const T* values = static_cast<const T*>(labels) + row * nx;
             const std::size_t found = find_starts(values, nx, starts.data());
-            auto& runs = slab.runs;
-            slab.starts.push_back(runs.size());
-            if (runs.capacity() < runs.size() + found)
-                runs.reserve(std::max(runs.size() + found, 2 * runs.capacity()));
-            for (std::size_t i = 0; i < found; ++i) {
-                const T value = values[starts[i]];
-                if (chosen[value])
-                    runs.push_back({starts[i], starts[i + 1], value, static_cast<Number>(runs.size())});
-            }
-            slab.starts.push_back(runs.size());
+            if (slab.runs.capacity() < slab.runs.size() + found)
+                slab.runs.reserve(std::max(slab.runs.size() + found, 2 * slab.runs.capacity()));
+            for (std::size_t i = 0; i < found; ++i)
+                if (const T value = values[starts[i]]; chosen[value])
+                    slab.runs.push_back({starts[i], starts[i + 1], value, none});
+            slab.starts.push_back(slab.runs.size());
+            Run *begin = slab.begin(row), *end = slab.end(row);
             rows_before(row, [&](std::size_t other, Number reach) {
                 if (other < slab.first_row) return;
-                join_rows(slab.begin(row), slab.end(row), slab.begin(other), slab.end(other), reach,
-                          [&](const Run& a, const Run& b) {
-                              unite(static_cast<Number>(&a - runs.data()), static_cast<Number>(&b - runs.data()),
-                                    parent);
-                          });
+                join_rows(begin, end, slab.begin(other), slab.end(other), reach, [&](Run& a, const Run& b) {
+                    if (a.part != b.part) slab.parts.join(a.part, b.part);
+                });
             });
-            slab.starts.pop_back();
+            for (Run* run = begin; run < end; ++run)
+                if (run->part == none) run->part = slab.parts.begin();
         }
-        slab.starts.push_back(slab.runs.size());
     }
 
+    // Of parts that are joined: there may be many fewer.
     void sum_up(Slab& slab) {
         std::int64_t nan = 0;
-        std::size_t n_components = 0;
-        for (std::size_t run = 0; run < slab.runs.size(); ++run) n_components += slab.runs[run].parent == run;
-        slab.components.reserve(n_components);
-        for (std::size_t row = slab.first_row; row < slab.last_row; ++row) {
-            const auto z = static_cast<std::int64_t>(row / ny), y = static_cast<std::int64_t>(row % ny);
-            for (Run* run = slab.begin(row); run < slab.end(row); ++run) {
-                const std::int64_t b = run->begin, e = run->end, n = e - b;
-                const std::size_t place = row * nx + run->begin;
-                if (slab.runs.data() + run->parent == run) {
-                    run->parent = static_cast<Number>(slab.components.size());
-                    const auto at = static_cast<std::int64_t>(place);
-                    slab.components.push_back({run->label, at, 0, z, y, b, z + 1, y + 1, e});
-                } else {
-                    run->parent = slab.runs[run->parent].parent;
-                }
-                Component& to = slab.components[run->parent];
-                const std::int64_t x = n * b + n * (n - 1) / 2;
-                to[n_voxels] += n;
-                to[low + 1] = std::min(to[low + 1], y);
-                to[low + 2] = std::min(to[low + 2], b);
-                to[high] = z + 1;
-                to[high + 1] = std::max(to[high + 1], y + 1);
-                to[high + 2] = std::max(to[high + 2], e);
-                to[sums] += n * z;
-                to[sums + 1] += n * y;
-                to[sums + 2] += x;
-                to[products] += n * z * z;
-                to[products + 1] += n * z * y;
-                to[products + 2] += z * x;
-                to[products + 3] += n * y * y;
-                to[products + 4] += y * x;
-                to[products + 5] += n * b * b + b * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6;
-                if (grays.data) to[gray] += grays.sum(place, run->end - run->begin, nan);
+        const std::vector<Number> numbers = slab.parts.settle();
+        auto& components = slab.parts.components;
+        components.reserve(slab.parts.parents.size());
+        for (std::size_t row = slab.first_row; row < slab.last_row; ++row)
+            for (Run *run = slab.begin(row), *end = slab.end(row); run < end; ++run) {
+                run->part = numbers[run->part];
+                if (run->part == components.size()) components.push_back(nothing_of(run->label));
+                sum_up(components[run->part], *run, row, nan);
             }
-        }
         if (nan) n_nan += nan;
     }
 
-    void join_slabs() {
-        std::size_t n = 0;
-        for (auto& slab : slabs) {
-            offsets.push_back(static_cast<Number>(n));
-            n += slab.components.size();
-        }
-        numbers.resize(n);
-        for (std::size_t i = 0; i < n; ++i) numbers[i] = static_cast<Number>(i);
-        auto parent = [&](Number component) -> Number& { return numbers[component]; };
+    void sum_up(Component& to, const Run& run, std::size_t row, std::int64_t& nan) const {
+        const auto z = static_cast<std::int64_t>(row / ny), y = static_cast<std::int64_t>(row % ny);
+        const std::int64_t b = run.begin, e = run.end, n = e - b, x = n * b + n * (n - 1) / 2;
+        const std::size_t place = row * nx + run.begin;
+        to[first] = std::min(to[first], static_cast<std::int64_t>(place));
+        to[n_voxels] += n;
+        to[low] = std::min(to[low], z);
+        to[low + 1] = std::min(to[low + 1], y);
+        to[low + 2] = std::min(to[low + 2], b);
+        to[high] = std::max(to[high], z + 1);
+        to[high + 1] = std::max(to[high + 1], y + 1);
+        to[high + 2] = std::max(to[high + 2], e);
+        to[sums] += n * z;
+        to[sums + 1] += n * y;
+        to[sums + 2] += x;
+        to[products] += n * z * z;
+        to[products + 1] += n * z * y;
+        to[products + 2] += z * x;
+        to[products + 3] += n * y * y;
+        to[products + 4] += y * x;
+        to[products + 5] += n * b * b + b * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6;
+        if (grays.data) to[gray] += grays.sum(place, run.end - run.begin, nan);
+    }
+
+    Joined join_slabs() {
+        std::vector<Parts*> parts;
+        for (Slab& slab : slabs) parts.push_back(&slab.parts);
+        Joined joined(std::move(parts));
         for (std::size_t s = 1; s < slabs.size(); ++s) {
             Slab& slab = slabs[s];
             for (std::size_t row = slab.first_row; row < std::min(slab.last_row, slab.first_row + ny + 1); ++row)
@@ -160,51 +145,33 @@ struct Search {
                     if (other >= slab.first_row) return;
                     const std::size_t o = other / rows_of_slab;
                     join_rows(slab.begin(row), slab.end(row), slabs[o].begin(other), slabs[o].end(other), reach,
-                              [&](const Run& a, const Run& b) {
-                                  unite(offsets[s] + a.parent, offsets[o] + b.parent, parent);
-                              });
+                              [&](const Run& a, const Run& b) { joined.join(s, a.part, o, b.part); });
                 });
         }
-        std::size_t i = 0, n_roots = 0;
-        for (; i < n; ++i) n_roots += numbers[i] == i;
-        components.reserve(n_roots);
-        i = 0;
-        for (auto& slab : slabs) {
-            for (const auto& one : slab.components) {
-                if (numbers[i] == i) {
-                    numbers[i] = static_cast<Number>(components.size());
-                    components.push_back(one);
-                } else {
-                    numbers[i] = numbers[numbers[i]];
-                    add(components[numbers[i]], one);
-                }
-                ++i;
-            }
-            std::vector<Component>().swap(slab.components);
-        }
+        return joined;
     }
 
-    void paint_row(std::size_t s, std::size_t row, Number* out) {
+    void paint_row(std::size_t s, std::size_t row, const Joined& joined, Number* out) {
         Number at = 0;
         for (const Run* run = slabs[s].begin(row); run < slabs[s].end(row); ++run) {
             std::fill(out + at, out + run->begin, Number{0});
-            std::fill(out + run->begin, out + run->end, numbers[offsets[s] + run->parent] + 1);
+            std::fill(out + run->begin, out + run->end, joined.id(s, run->part));
             at = run->end;
         }
         std::fill(out + at, out + nx, Number{0});
     }
 
     // Writes what is asked for: all ids, and those on the sides z0, z1, y0, y1, x0, x1.
-    void paint(std::size_t s, Number* ids, const std::array<Number*, 6>& faces) {
+    void paint(std::size_t s, const Joined& joined, Number* ids, const std::array<Number*, 6>& faces) {
         for (std::size_t row = slabs[s].first_row; row < slabs[s].last_row; ++row) {
             const std::size_t z = row / ny, y = row % ny;
-            if (ids) paint_row(s, row, ids + row * nx);
-            if (faces[0] && z == 0) paint_row(s, row, faces[0] + y * nx);
-            if (faces[1] && z + 1 == nz) paint_row(s, row, faces[1] + y * nx);
-            if (faces[2] && y == 0) paint_row(s, row, faces[2] + z * nx);
-            if (faces[3] && y + 1 == ny) paint_row(s, row, faces[3] + z * nx);
+            if (ids) paint_row(s, row, joined, ids + row * nx);
+            if (faces[0] && z == 0) paint_row(s, row, joined, faces[0] + y * nx);
+            if (faces[1] && z + 1 == nz) paint_row(s, row, joined, faces[1] + y * nx);
+            if (faces[2] && y == 0) paint_row(s, row, joined, faces[2] + z * nx);
+            if (faces[3] && y + 1 == ny) paint_row(s, row, joined, faces[3] + z * nx);
             const Run *begin = slabs[s].begin(row), *end = slabs[s].end(row);
-            auto id = [&](const Run& run) { return numbers[offsets[s] + run.parent] + 1; };
+            auto id = [&](const Run& run) { return joined.id(s, run.part); };
             if (faces[4]) faces[4][row] = begin < end && begin->begin == 0 ? id(*begin) : 0;
             if (faces[5]) faces[5][row] = begin < end && end[-1].end == nx ? id(end[-1]) : 0;
         }
@@ -231,16 +198,17 @@ RegionsFound find_by_runs(const RegionsAsked& asked) {
     }
     parallel_blocks(search.slabs.size(), asked.n_threads, [&](std::size_t, std::size_t s) {
         if (asked.narrow)
-            search.find_runs<std::uint8_t>(search.slabs[s]);
+            search.find_parts<std::uint8_t>(search.slabs[s]);
         else
-            search.find_runs<std::uint16_t>(search.slabs[s]);
+            search.find_parts<std::uint16_t>(search.slabs[s]);
         search.sum_up(search.slabs[s]);
     });
-    search.join_slabs();
+    Joined joined = search.join_slabs();
+    auto components = joined.components();
     if (asked.any_ids())
         parallel_blocks(search.slabs.size(), asked.n_threads,
-                        [&](std::size_t, std::size_t s) { search.paint(s, asked.ids, asked.faces); });
-    return {std::move(search.components), search.n_nan.load()};
+                        [&](std::size_t, std::size_t s) { search.paint(s, joined, asked.ids, asked.faces); });
+    return {std::move(components), search.n_nan.load()};
 }
 
 }  // namespace klevels

@@ -207,14 +207,17 @@ def test_rows_longer_than_words(shape: tuple[int, ...], share: float, dtype: Any
         np.testing.assert_array_equal(one.ids, ids)
 
 
-@pytest.mark.parametrize("n_labels", [1, 3, 12])
-def test_slabs_of_bundles_change_nothing(n_labels: int) -> None:
+@pytest.mark.parametrize(
+    ("n_labels", "shape"),  # three slabs on two threads; those of the third are smaller than a layer
+    [(1, (91, 161, 150)), (3, (91, 161, 150)), (3, (4, 1201, 500)), (3, (1700, 1500)), (12, (91, 161, 150))],
+)
+def test_slabs_of_bundles_change_nothing(n_labels: int, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(4)
-    noise = rng.random((91, 161, 150))  # three slabs on two threads
+    noise = rng.random(shape)
     labels = (noise * 12 if n_labels == 12 else 3 * (ndimage.uniform_filter(noise, 3) > 0.55) + 2 * noise).astype("u1")
     gray = rng.integers(0, 99, labels.shape, np.uint16)
     shifted = np.where(labels < n_labels, labels.astype(np.int64) + 1, 0)
-    ids = measure.label(shifted, background=0, connectivity=3)
+    ids = measure.label(shifted, background=0, connectivity=len(shape))
     rows = rows_of(labels, ids)
     grays = np.bincount(ids.ravel(), gray.ravel())[1:]
     for threads in (1, 2, 3):

@@ -138,20 +138,12 @@ def object_faces(
 
     Parameters
     ----------
-    labels : array_like of uint8 or uint16, shape (y, x) or (z, y, x)
-        Numbers from `n_labels` on are voxels left out.
-    n_labels : int
-        How many labels there are.
+    labels, n_labels, owned, spacing, threads
+        As for `faces`.
     ids : array_like of uint32
         The object that each voxel of the owned part belongs to, of that part's shape; 0 for none.
     n_ids : int
         The greatest of the ids, or more.
-    owned : sequence of slice, optional
-        The part of `labels` whose objects are looked at; all by default. The rest is a halo, as for `faces`.
-    spacing : sequence of float, optional
-        The size of a voxel along each axis; 1 by default. It turns normals.
-    threads : int, optional
-        How many threads to use; all processors by default. The result is the same for any number.
 
     Returns
     -------
@@ -162,12 +154,11 @@ def object_faces(
     Raises
     ------
     ParameterError
-        If `n_labels` is below 1, the owned part is not within the labels, an id is beyond `n_ids`, or the spacing is
-        not a positive number for each axis.
+        As `faces` does, and if an id is beyond `n_ids`.
     DataTypeError
-        If the labels are neither uint8 nor uint16, or the ids are not uint32.
+        As `faces` does, and if the ids are not uint32.
     DataError
-        If there are no voxels, another number of axes than two or three, or ids of another shape.
+        As `faces` does, and if the ids have another shape.
 
     Notes
     -----
