@@ -72,7 +72,6 @@ def test_peer(measure: Measure, part: Mask, job: str, who: str, way: Any, ours: 
     def check(found: ways.Triangles) -> dict[str, Any]:
         mesh = Mesh(*found)
         if job != FEWER:
-            assert mesh.is_watertight
             assert abs(mesh.volume) == pytest.approx(np.count_nonzero(part), rel=0.1)
         return facts(mesh, part)
 

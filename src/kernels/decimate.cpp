@@ -26,7 +26,7 @@ constexpr std::size_t most_cells = 1 << 20;
 constexpr std::size_t strip = 1 << 16;  // vertices at a time
 constexpr std::size_t n_sampled_vertices = 1 << 16, n_sampled_blocks = 24;
 constexpr double left_for_last = 1.06;  // times the triangles that are wanted: left by the blocks
-constexpr double most_at_once = 0.5;    // of the edges, in a round: the borders of blocks must not lag behind
+constexpr double most_at_once = 0.6;    // of the edges, in a round: the borders of blocks must not lag behind
 constexpr double least_progress = 0.03;
 
 class Decimation {
@@ -50,10 +50,14 @@ public:
         split(extent(), 0);
         Worker& worker = workers_[0];
         load(0, worker);
-        worker.surface.link();
-        for (const bool is_careful : {true, false}) {
-            worker.surface.list(n_levels);
-            worker.surface.reduce(n_faces, is_careful);
+        Surface& surface = worker.surface;
+        surface.link();
+        surface.list(n_levels);
+        surface.reduce(n_faces, true);
+        for (std::size_t before = 0; surface.n_left > n_faces && surface.n_left != before;) {
+            before = surface.n_left;
+            surface.list(n_levels);
+            surface.reduce(n_faces, false);
         }
         store(0, worker);
         pack();

@@ -20,7 +20,7 @@ constexpr double longer_costs = 1e-5;    // times the fourth power of the length
 constexpr double farthest = 2.0;         // lengths of the edge that a merged vertex may lie from the middle, and be moved for the volume
 constexpr double least_agreement = 0.2;  // cosine between a triangle's normals before and after
 constexpr unsigned n_levels = 1024;      // of costs: four for each power of two
-constexpr unsigned refused_waits = 8;    // levels until an edge that could not be merged is tried again
+constexpr unsigned refused_waits = 8;    // levels until an edge that could not be merged is tried again, as long as others wait
 
 inline Vector operator-(const Vector& a, const Vector& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 inline double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -119,6 +119,7 @@ public:
     std::size_t list(unsigned end_level) {
         std::size_t n = 0;
         end_level_ = end_level;
+        highest_ = 0;
         for (auto& queue : queues_) queue.clear();
         each_edge([&](Id a, Id b) { n += wait(a, b, level_of(priced(a, b).cost)); });
         return n;
@@ -135,8 +136,8 @@ public:
                 const unsigned now = level_of(merger.cost);
                 if (now > level) {
                     wait(a, b, now);
-                } else if (!merge(a, b, merger, is_careful)) {
-                    wait(a, b, level + refused_waits);
+                } else if (!merge(a, b, merger, is_careful) && level < highest_) {
+                    queues_[std::min(level + refused_waits, highest_)].emplace_back(a, b);
                 }
             }
         }
@@ -164,6 +165,7 @@ private:
     bool wait(Id a, Id b, unsigned level) {
         if (level >= end_level_) return false;
         queues_[level].emplace_back(a, b);
+        highest_ = std::max(highest_, level);
         return true;
     }
 
@@ -278,7 +280,7 @@ private:
     std::vector<std::uint32_t> seen_;
     std::uint32_t mark_ = 0;
     std::array<std::vector<std::pair<Id, Id>>, n_levels> queues_;
-    unsigned end_level_ = 0;
+    unsigned end_level_ = 0, highest_ = 0;  // of what was listed
     std::vector<Id> of_a_, of_b_;
 };
 

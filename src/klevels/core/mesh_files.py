@@ -57,7 +57,8 @@ def _write_stl(file: BinaryIO, vertices: NDArray[Any], faces: NDArray[Any], unit
     record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
     for part in _strips(faces):
         corners = vertices[part[:, ::-1]][:, :, ::-1].astype(np.float64)
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        u, v = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+        normals = np.stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]], axis=1)
         lengths = np.sqrt((normals**2).sum(axis=1, keepdims=True))
         rows = np.zeros(len(part), record)
         rows["normal"] = normals / np.where(lengths > 0, lengths, 1)

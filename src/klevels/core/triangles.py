@@ -122,8 +122,9 @@ def decimated(vertices: Vertices, faces: Faces, n_faces: int, threads: int | Non
     """
     n_vertices, n_left = _measures.decimate(vertices, faces, n_faces, BLOCK, count_threads(threads))
     if n_left > n_faces:
+        enough = n_left + n_left // 100  # the order in which edges are merged depends on how many are to be left
         raise DataError(
-            f"{n_faces} triangles cannot close the surface with all its parts and holes; allow {n_left} or more "
+            f"{n_faces} triangles cannot close the surface with all its parts and holes; allow {enough} or more "
             f"(n_faces, --faces), or smooth the labels first"
         )
     return vertices[:n_vertices].copy(), faces[:n_left].copy()
