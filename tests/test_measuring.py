@@ -109,6 +109,22 @@ def test_profiles_are_those_of_numpy() -> None:
         assert profile.units["position"] == "mm"
 
 
+def test_the_profile_along_the_radius_is_that_of_numpy() -> None:
+    found = measure(Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm"), GRAY, mask=MASK).profiles["radius"]
+    places = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(SHAPE[1:], (2.0, 3.0), strict=True))
+    radius = np.hypot(*np.meshgrid(*places, indexing="ij"))
+    n_rings = min(SHAPE[1:]) // 2
+    width = min(21 * 2.0, 17 * 3.0) / 2 / n_rings
+    rings = (radius / width).astype(int) + np.zeros(SHAPE, int)
+    np.testing.assert_allclose(found["position"][::3], (np.arange(n_rings) + 0.5) * width)
+    for phase in range(3):
+        inside = (phase == LABELS) & MASK & (rings < n_rings)
+        counts = np.bincount(rings[inside], minlength=n_rings)
+        sums = np.bincount(rings[inside], GRAY[inside], minlength=n_rings)
+        np.testing.assert_array_equal(found["n_voxels"][phase::3], counts)
+        np.testing.assert_allclose(found["mean"][phase::3], sums / counts)
+
+
 def test_a_segmentation_tells_its_gray_values_without_a_second_look() -> None:
     found = klevels.segment(GRAY, 3)
     by_histogram = measure(found).phases
@@ -290,8 +306,12 @@ def test_what_cannot_be_measured_one_by_one_is_refused() -> None:
         measure(LABELS, objects=7)
     with pytest.raises(ParameterError, match="there is no phase 3; the labels have 0, 1, 2"):
         measure(LABELS, thickness=(0, 3))
-    with pytest.raises(ParameterError, match="min_voxels is 0; give 1 or more"):
+    with pytest.raises(ParameterError, match="min_voxels is 0; give a whole number from 1 on"):
         measure(LABELS, objects=1, min_voxels=0)
+    with pytest.raises(ParameterError, match=r"connectivity is 26\.0; in 3 dimensions use one of"):
+        measure(LABELS, connectivity=26.0)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"min_voxels is 1\.5"):
+        measure(LABELS, min_voxels=1.5)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="phases are 'one'; give whole numbers"):
         measure(LABELS, objects="one")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="calibration is 5; give"):
@@ -301,3 +321,108 @@ def test_what_cannot_be_measured_one_by_one_is_refused() -> None:
 @pytest.mark.parametrize("columns", [3, 4])
 def test_a_plain_volume_of_few_columns_is_no_color(columns: int) -> None:
     assert measure(LABELS[..., :columns]).shape == (*SHAPE[:2], columns)
+
+
+def test_specific_surface_is_for_each_volume_of_the_region_of_interest() -> None:
+    found = measure(Image(LABELS, "zyx", (0.5, 2.0, 3.0), "mm"), mask=MASK).phases
+    np.testing.assert_allclose(found["specific_surface"], found["surface_area"] / (3.0 * MASK.sum()))
+    flat = measure(Image(LABELS[0], "yx", (2.0, 3.0), "mm")).phases
+    np.testing.assert_allclose(flat["specific_perimeter"], flat["perimeter"] / (6.0 * LABELS[0].size))
+    assert (found.units["specific_surface"], flat.units["specific_perimeter"]) == ("1/mm", "1/mm")
+
+
+def test_thickness_is_spread_as_its_voxels_are() -> None:
+    labels = np.zeros((30, 40), np.uint8)
+    labels[5:9], labels[14:26] = 1, 1
+    found = measure(Image(labels, "yx", (0.5, 0.5), "mm"), thickness=1).phases
+    voxels = klevels.local_thickness(labels == 1, spacing=(0.5, 0.5))[labels == 1]
+    for name, value in (("mean", voxels.mean()), ("std", voxels.std()), ("max", voxels.max())):
+        assert found[f"thickness_{name}"][1] == pytest.approx(float(value), rel=1e-5)
+
+
+def test_the_end_of_a_region_of_interest_makes_nothing_thinner() -> None:
+    labels = np.zeros((40, 60, 60), np.uint8)
+    labels[10:30] = 1
+    region = np.zeros(labels.shape, bool)
+    region[:, 26:34] = True
+    whole = measure(labels, thickness=1).phases["thickness_mean"][1]
+    assert measure(labels, mask=region, thickness=1).phases["thickness_mean"][1] == pytest.approx(whole)
+    empty = measure(klevels.segment(labels, 2), mask=labels == 0, thickness=1).phases
+    assert np.isnan(empty["thickness_mean"]).all()
+
+
+def test_a_segmentation_is_measured_with_other_gray_values_when_they_are_given() -> None:
+    found = klevels.segment(GRAY, 3)
+    assert measure(found, np.full(SHAPE, 7, np.uint8)).phases["mean"].tolist() == [7.0, 7.0, 7.0]
+    assert measure(found, ignore=0).phases["phase"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("odd", [-1e10, np.inf, np.nan])
+@pytest.mark.parametrize("is_lazy", [False, True])
+def test_gray_values_of_voxels_left_out_do_not_matter(odd: float, is_lazy: bool) -> None:
+    gray = GRAY.astype(np.float32)
+    expected = measure(LABELS[1:], gray[1:], objects=1)
+    gray[0] = odd
+    mask = np.ones(SHAPE, bool)
+    mask[0] = False
+    labels = np.where(mask, LABELS, np.uint8(9))
+    for found in (
+        measure(LoadedArray(labels) if is_lazy else labels, gray, ignore=9, objects=1),
+        measure(LoadedArray(LABELS) if is_lazy else LABELS, gray, mask=mask, objects=1),
+    ):
+        np.testing.assert_allclose(found.phases["mean"], expected.phases["mean"])
+        np.testing.assert_allclose(found.objects[1]["mean"], expected.objects[1]["mean"], rtol=1e-6)
+        np.testing.assert_allclose(found.profiles["y"]["mean"], expected.profiles["y"]["mean"], rtol=1e-6)
+
+
+def test_both_the_mark_of_klevels_and_what_is_ignored_are_left_out() -> None:
+    result = klevels.segment(GRAY, 3, mask=MASK)
+    found = measure(result.labels, ignore=0)
+    assert found.phases["phase"].tolist() == [1, 2]
+    assert found.n_ignored == (~MASK).sum() + (np.asarray(result.labels.data) == 0).sum()
+
+
+def test_masked_voxels_of_masked_arrays_do_not_count() -> None:
+    whole = measure(LABELS, GRAY, mask=MASK).to_dict()
+    assert measure(np.ma.array(LABELS, mask=~MASK), GRAY).to_dict() == whole
+    assert measure(LABELS, np.ma.array(GRAY, mask=~MASK)).to_dict() == whole
+    half = np.arange(SHAPE[2]) < 9 + np.zeros(SHAPE)
+    assert measure(np.ma.array(LABELS, mask=~half), mask=MASK).to_dict() == measure(LABELS, mask=MASK & half).to_dict()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    numbers=st.lists(st.integers(0, 65534), min_size=3, max_size=3, unique=True).map(sorted),
+    is_masked=st.booleans(),
+    dtype=st.sampled_from([np.uint16, np.int64]),
+)
+def test_labels_with_gaps_are_measured_as_those_without(numbers: list[int], is_masked: bool, dtype: type) -> None:
+    labels = np.array(numbers)[LABELS].astype(dtype)
+    mask = MASK if is_masked else None
+    found, known = (measure(one, GRAY, mask=mask, objects=int(one.max())) for one in (labels, LABELS))
+    assert found.phases["phase"].tolist() == numbers
+    for name in known.phases.columns:
+        if name != "phase":
+            np.testing.assert_array_equal(found.phases[name], known.phases[name])
+    for name, column in known.objects[2].columns.items():
+        np.testing.assert_array_equal(found.objects[numbers[2]][name], column)
+    np.testing.assert_array_equal(found.profiles["z"]["phase"][:3], numbers)
+
+
+def test_an_array_that_is_too_large_for_one_window_is_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure(LABELS, GRAY, objects=1).to_dict()
+    monkeypatch.setattr("klevels.core.regions.MOST_VOXELS", LABELS.size - 1)
+    monkeypatch.setattr("klevels.memory.BLOCK_BYTES", 500)
+    assert measure(LABELS, GRAY, objects=1).to_dict() == whole
+
+
+def test_warnings_are_in_the_unit_of_the_calibration() -> None:
+    labels = (np.arange(24)[:, None, None] + np.zeros((24, 16, 16)) >= 12).astype(np.uint8) ^ (
+        np.arange(16) % 2
+    ).astype(np.uint8)
+    gray = 1000.0 * labels + 40 * np.arange(24)[:, None, None]
+    (found,) = (one for one in measure(labels, gray, calibrate="0.5,-1000,HU").warnings if "mean gray value" in one)
+    assert "by +320 HU" in found
+    flat = np.zeros(labels.shape) + np.arange(24)[:, None, None]
+    checked = (np.indices(labels.shape).sum(axis=0) % 2).astype(np.uint8)
+    assert measure(checked, flat - flat.mean()).warnings == ()

@@ -63,3 +63,13 @@ def test_what_does_not_fit_is_refused_by_its_size(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(DataError, match="8 × 9 × 7 labels of uint8 take"):
         klevels.mesh(LoadedArray(LABELS), 1)
     assert klevels.mesh(LABELS, 1).is_watertight  # what is in memory already is not asked
+
+
+def test_a_segmentation_has_meshes_in_its_unit() -> None:
+    scan = np.full((12, 12, 12), 100, np.uint8)
+    scan[3:9, 3:9, 3:9] = 200
+    result = klevels.segment(Image(scan, "zyx", (2.0, 2.0, 2.0), "µm"), 2)
+    assert (klevels.mesh(result, 1).volume, klevels.mesh(result, 1).unit) == (
+        klevels.mesh(result.labels, 1).volume,
+        "µm",
+    )

@@ -24,7 +24,7 @@ REASONS = {
 }
 
 
-def drift_warnings(profiles: Mapping[str, Table], phases: Table) -> tuple[str, ...]:
+def drift_warnings(profiles: Mapping[str, Table], phases: Table, n_phases: int | None = None) -> tuple[str, ...]:
     """Return what changes between the thirds of an image, along the radius and along z.
 
     Parameters
@@ -33,6 +33,9 @@ def drift_warnings(profiles: Mapping[str, Table], phases: Table) -> tuple[str, .
         As `profile_tables` returns them.
     phases : Table
         As `phase_table` returns it.
+    n_phases : int, optional
+        How many of its rows are looked at; all by default. Where voxels are undecided depends on the phases around, and
+        is no drift of its own.
 
     Returns
     -------
@@ -46,8 +49,9 @@ def drift_warnings(profiles: Mapping[str, Table], phases: Table) -> tuple[str, .
     length.
     """
     found: list[str] = []
+    n_phases = len(phases) if n_phases is None else n_phases
     for name, (first, last) in DIRECTIONS.items():
-        ends = _ends(profiles[name], len(phases)) if name in profiles else None
+        ends = _ends(profiles[name], len(phases), n_phases) if name in profiles else None
         if ends is None:
             continue
         where = f"from the {first} to the {last} third of {'the radius' if name == 'radius' else name}"
@@ -67,11 +71,11 @@ class _End:
     """Of the gray values of each phase; NaN where none are known."""
 
 
-def _ends(profile: Table, n_phases: int) -> tuple[_End, _End] | None:
-    counts = profile["n_voxels"].reshape(-1, n_phases).astype(np.float64)
+def _ends(profile: Table, n_rows: int, n_phases: int) -> tuple[_End, _End] | None:
+    counts = profile["n_voxels"].reshape(-1, n_rows).astype(np.float64)[:, :n_phases]
     means = np.full(counts.shape, np.nan)
     if "mean" in profile.columns:
-        means = profile["mean"].reshape(counts.shape)
+        means = profile["mean"].reshape(-1, n_rows)[:, :n_phases]
     third = len(counts) // 3
     parts = (slice(0, third), slice(len(counts) - third, None))
     if third == 0 or any(counts[part].sum() == 0 for part in parts):
@@ -90,10 +94,13 @@ def _moved_means(ends: tuple[_End, _End], phases: Table) -> list[str]:
     if "mean" not in phases.columns:
         return []
     first, last = ends
-    moved, gaps = last.means - first.means, _gaps(phases["mean"])
-    tell = (np.minimum(first.shares, last.shares) >= LEAST_SHARE) & (np.abs(moved) > GRAY_SHARE * gaps)
+    moved, gaps = last.means - first.means, _gaps(phases["mean"][: len(first.means)])
+    enough = np.minimum(first.shares, last.shares) >= LEAST_SHARE
+    tell = enough & (gaps > 0) & (np.abs(moved) > GRAY_SHARE * gaps)
+    unit = f" {phases.units['mean']}" if "mean" in phases.units else ""
     return [
-        f"phase {phases['phase'][i]} by {moved[i]:+.4g}, {100 * abs(moved[i]) / gaps[i]:.0f} % of the way to the next"
+        f"phase {phases['phase'][i]} by {moved[i]:+.4g}{unit}, "
+        f"{100 * abs(moved[i]) / gaps[i]:.0f} % of the way to the next"
         for i in np.flatnonzero(tell).tolist()
     ]
 

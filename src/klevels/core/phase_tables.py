@@ -62,7 +62,7 @@ def phase_table(
     sums : PhaseSums
         Of the whole image.
     phases : sequence of int
-        The labels to be told of.
+        What the first numbers of the sums stand for.
     grid : Grid
         The grid of voxels.
     grays : sequence of Histogram or None
@@ -85,7 +85,6 @@ def phase_table(
     size, surface = ("area", "perimeter") if is_flat else ("volume", "surface_area")
     size_unit, surface_unit = (area, length) if is_flat else (volume, area)
     all_columns: dict[str, Any] = {
-        "phase": np.arange(len(n_voxels)),
         "n_voxels": n_voxels,
         "fraction": _ratio(n_voxels, counted),
         "fraction_of_whole": _ratio(n_voxels, total),
@@ -98,7 +97,8 @@ def phase_table(
         "euler": _euler(sums, grid.connectivity),
     }
     units = {size: size_unit, surface: surface_unit, f"specific_{'perimeter' if is_flat else 'surface'}": f"1/{length}"}
-    columns = {name: np.asarray(values)[list(phases)] for name, values in all_columns.items()}
+    columns = {name: np.asarray(values)[: len(phases)] for name, values in all_columns.items()}
+    columns = {"phase": np.array(phases), **columns}
     statistics = [gray_statistics(one) for one in grays]
     gray: dict[str, Any] = {name: np.array([one[name] for one in statistics], np.float64) for name in GRAY_COLUMNS}
     before, after = _split(columns, surface)
@@ -196,7 +196,7 @@ def profile_tables(
     sums : PhaseSums
         Of the whole image.
     phases : sequence of int
-        The labels to be told of.
+        What the first numbers of the sums stand for.
     grid : Grid
         The grid of voxels.
     gray_range : tuple of float or None
@@ -231,13 +231,13 @@ def _profile(
     gray_range: tuple[float, float] | None,
     gray_unit: str | None,
 ) -> Table:
-    n_places, chosen = len(counts), list(phases)
+    n_places, n_phases = len(counts), len(phases)
     totals = counts.sum(axis=1, keepdims=True)
     columns: dict[str, Any] = {
-        "position": np.repeat((np.arange(n_places) + first) * step, len(chosen)),
-        "phase": np.tile(chosen, n_places),
-        "n_voxels": counts[:, chosen].ravel(),
-        "fraction": _ratio(counts, totals)[:, chosen].ravel(),
+        "position": np.repeat((np.arange(n_places) + first) * step, n_phases),
+        "phase": np.tile(phases, n_places),
+        "n_voxels": counts[:, :n_phases].ravel(),
+        "fraction": _ratio(counts, totals)[:, :n_phases].ravel(),
     }
     units = {"position": length_units(grid.spacing, grid.unit)[0]}
     if gray is not None:
@@ -245,14 +245,14 @@ def _profile(
         if gray_range is not None:
             low, high = gray_range
             mean = low + mean * ((high - low) / 2**24)
-        columns["mean"] = mean[:, chosen].ravel()
+        columns["mean"] = mean[:, :n_phases].ravel()
         if gray_unit is not None:
             units["mean"] = gray_unit
     return Table(columns, units)
 
 
 def _spread(values: NDArray[np.float32] | None) -> tuple[float, float, float]:
-    if values is None:
+    if values is None or not values.size:
         return math.nan, math.nan, math.nan
     return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)), float(values.max())
 

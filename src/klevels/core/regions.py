@@ -163,6 +163,23 @@ def regions(
     return found.settled(sides, here, (), found._counts)
 
 
+def is_window(shape: Sequence[int]) -> bool:
+    """Tell whether labels of a shape can be looked at in one go.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the labels.
+
+    Returns
+    -------
+    bool
+        False if numbers of runs, or sums, could overflow.
+    """
+    size, longest = math.prod(shape), max(shape)
+    return size <= MOST_VOXELS and longest <= LONGEST_SIDE and size * longest**2 < 1 << 62
+
+
 def connectivity_of(found: Regions) -> Connectivity:
     """Tell for each label how many regions it has, how large the largest is, and whether one percolates.
 
@@ -205,8 +222,7 @@ def _checked_labels(
         raise DataTypeError(f"the labels are of dtype {array.dtype}; give uint8 or uint16")
     if array.ndim not in CONNECTIVITIES or array.size == 0:
         raise DataError(f"the labels have shape {array.shape}; give 2 or 3 axes, and at least one voxel")
-    longest = max(array.shape)
-    if array.size > MOST_VOXELS or longest > LONGEST_SIDE or array.size * longest**2 >= 1 << 62:
+    if not is_window(array.shape):
         raise DataError(f"the labels have shape {array.shape}; give smaller windows, and add up their regions")
     n_numbers = 1 << (8 * array.dtype.itemsize)
     if not 1 <= n_labels <= n_numbers:

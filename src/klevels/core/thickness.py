@@ -18,7 +18,12 @@ EQUAL = 1e-6
 
 
 def local_thickness(
-    mask: ArrayLike, *, spacing: Sequence[float] | None = None, n_sizes: int = 25, threads: int | None = None
+    mask: ArrayLike,
+    *,
+    left_out: ArrayLike | None = None,
+    spacing: Sequence[float] | None = None,
+    n_sizes: int = 25,
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Return for each voxel the diameter of the largest sphere that lies in the phase and holds the voxel.
 
@@ -26,6 +31,8 @@ def local_thickness(
     ----------
     mask : array_like of bool, 2-D or 3-D
         True in the phase.
+    left_out : array_like of bool, optional
+        Where it is not known whether voxels are of the phase: spheres may reach there, as beyond the end of the array.
     spacing : sequence of float, optional
         The size of a voxel along each axis; lengths are in voxels without.
     n_sizes : int
@@ -76,7 +83,11 @@ def local_thickness(
         raise DataTypeError(f"the mask is of dtype {phase.dtype}; give bool, True in the phase")
     if phase.ndim not in (2, 3) or phase.size == 0:
         raise DataError(f"the mask has shape {phase.shape}; give 2 or 3 axes, and at least one voxel")
-    if phase.all():
+    unknown = np.zeros(phase.shape, bool) if left_out is None else np.asarray(left_out, bool)
+    if unknown.shape != phase.shape:
+        raise DataError(f"left_out has shape {unknown.shape}, the mask {phase.shape}; give one of the same shape")
+    unknown = unknown & ~phase
+    if (phase | unknown).all():
         raise DataError("the mask is True everywhere, and any sphere would fit; give one with a boundary")
     if n_sizes < 1:
         raise ParameterError(f"n_sizes is {n_sizes}; give 1 or more")
@@ -91,7 +102,8 @@ def local_thickness(
     thickness = np.zeros(phase.shape, np.float32)
     if not phase.any():
         return thickness
-    distances = transform(phase)
+    distances = transform(phase | unknown)
+    distances[unknown] = 0  # spheres have their centers in the phase
     for radius in _radii(distances[phase], n_sizes, finest / 4):
         below = np.float32(radius * (1 - EQUAL))
         held = (transform(distances < below) < below) & (thickness == 0) & phase

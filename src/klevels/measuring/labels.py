@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,16 +37,12 @@ class Labeled:
         The gray values of the same voxels.
     mask : array or None
         Where a voxel counts.
-    ignore : int or None
-        The label of voxels that are left out.
     grid : Grid
         The grid of voxels.
     phases : tuple of int
-        The labels that have a row.
-    decided : tuple of int
-        Those without the class of undecided voxels.
-    n_labels : int
-        One more than the greatest of them.
+        The labels that have a row, increasing; voxels of any other label are left out.
+    n_decided : int
+        How many of them are not the class of undecided voxels, which is the last.
     gray_range : tuple of float or None
         Between which gray values lie; None for small integers, which are added as they are.
     """
@@ -54,12 +50,10 @@ class Labeled:
     labels: Image
     gray: Image | None
     mask: Any
-    ignore: int | None
     grid: Grid
     phases: tuple[int, ...]
-    decided: tuple[int, ...]
-    n_labels: int
-    gray_range: tuple[float, float] | None
+    n_decided: int
+    gray_range: tuple[float, float] | None = None
 
     @property
     def gray_unit(self) -> str | None:
@@ -93,7 +87,7 @@ def labeled(
     Returns
     -------
     Labeled
-        Checked.
+        Checked; the range of the gray values is not known yet.
     """
     known: Sequence[int] = ()
     n_undecided = 0
@@ -103,46 +97,43 @@ def labeled(
         known = range(labels.model.n_classes + n_undecided)
     image = label_image(labels)
     _check_connectivity(connectivity, image.ndim)
-    is_left_out = _ignored_label(image, ignore)
-    inside = _mask_of(mask, image.shape)
-    occurring = _occurring(image, inside, is_left_out, workers)
-    phases = tuple(sorted({*known, *occurring}))
+    left_out = _left_out(image, ignore)
     shades = None if gray is None else _gray_of(gray, image.shape)
-    return Labeled(
-        image,
-        shades,
-        inside,
-        is_left_out,
-        Grid(image.shape, image.spacing, image.unit, connectivity or CONNECTIVITIES[image.ndim][-1]),
-        phases,
-        phases[: len(phases) - n_undecided],
-        phases[-1] + 1,
-        None if shades is None else _range_of(shades.data, inside, workers),
-    )
+    inside = _mask_of(mask, image.shape)
+    image, inside = _unmasked(image, inside)
+    shades, inside = (None, inside) if shades is None else _unmasked(shades, inside)
+    phases = tuple(sorted({*known, *_occurring(image, inside, left_out, workers)} - left_out))
+    grid = Grid(image.shape, image.spacing, image.unit, connectivity or CONNECTIVITIES[image.ndim][-1])
+    return Labeled(image, shades, inside, grid, phases, len(phases) - n_undecided)
 
 
 def _check_connectivity(connectivity: int | None, ndim: int) -> None:
     allowed = CONNECTIVITIES[ndim]
-    if connectivity is not None and connectivity not in allowed:
+    if connectivity is not None and (isinstance(connectivity, float) or connectivity not in allowed):
         shown = ", ".join(map(str, allowed))
         raise ParameterError(f"connectivity is {connectivity!r}; in {ndim} dimensions use one of {shown}")
 
 
-def _ignored_label(labels: Image, ignore: int | None) -> int | None:
-    """Return the label of voxels that are left out: 255 or 65535 where the image is known to be of klevels."""
+def _left_out(labels: Image, ignore: int | None) -> set[int]:
+    """Return the labels of voxels that do not count: those asked for, and the mark of klevels."""
     if ignore is not None and (isinstance(ignore, bool) or not isinstance(ignore, int | np.integer) or ignore < 0):
         raise ParameterError(f"ignore is {ignore!r}; give a whole number from 0 on, or None")
-    if ignore is None and "label_colors" in labels.meta:
-        return int(np.iinfo(labels.dtype).max)
-    return None if ignore is None else int(ignore)
+    asked = set() if ignore is None else {int(ignore)}
+    return asked | ({int(np.iinfo(labels.dtype).max)} if "label_colors" in labels.meta else set())
 
 
-def _occurring(labels: Image, mask: Any, ignore: int | None, workers: Workers) -> list[int]:
+def _occurring(labels: Image, mask: Any, left_out: set[int], workers: Workers) -> list[int]:
     """Return the labels that occur, increasing."""
-    counted = engine.count(*_cut(labels.data, mask, workers), "error", workers)
-    found = [int(one) for one in counted.levels.tolist() if one != ignore]
+    data, inside = labels.data, mask
+    if not isinstance(data, np.ndarray) or not isinstance(inside, np.ndarray | None):
+        data, inside = alike([data, inside], workers)
+    counted = engine.count(data, inside, "error", workers)
+    found = [int(one) for one in counted.levels.tolist() if one not in left_out]
     if not found:
-        raise DataError(f"every voxel that counts has the label {ignore} of those left out; nothing is left to measure")
+        raise DataError(
+            f"every voxel that counts has a label of those left out ({', '.join(map(str, sorted(left_out)))}); nothing "
+            f"is left to measure"
+        )
     if len(found) > MOST_PHASES or found[-1] >= 65535:
         raise DataError(
             f"there are {len(found):,} labels up to {found[-1]:,}, like a gray image, or objects; at most "
@@ -167,18 +158,11 @@ def _gray_of(gray: Any, shape: tuple[int, ...]) -> Image:
     return image
 
 
-def _range_of(values: Any, mask: Any, workers: Workers) -> tuple[float, float] | None:
-    """Return the range on whose grid gray values are added up; None for small integers, which are added as they are."""
-    if values.dtype.kind in "biu" and values.dtype.itemsize <= 2:
-        return None
-    counted = engine.count(*_cut(values, mask, workers), "ignore", workers)
-    low, high = float(counted.bounds[0][0]), float(counted.bounds[1][-1])
-    return low, high if high > low else low + max(1.0, abs(low))
-
-
-def _cut(values: Any, mask: Any, workers: Workers) -> tuple[Any, Any]:
-    """Return both in the same blocks, unless they are in memory."""
-    if isinstance(values, np.ndarray) and isinstance(mask, np.ndarray | None):
-        return values, mask
-    cut_values, cut_mask = alike([values, mask], workers)
-    return cut_values, cut_mask
+def _unmasked(image: Image, mask: Any) -> tuple[Image, Any]:
+    """Return an image without the mask of a masked array, which joins the other one."""
+    if not np.ma.isMaskedArray(image.data):
+        return image, mask
+    inside = ~np.ma.getmaskarray(image.data)
+    if mask is not None:
+        inside &= np.asarray(mask).astype(bool)
+    return replace(image, data=np.ma.getdata(image.data)), inside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
@@ -14,6 +15,7 @@ from klevels.blocks import reduce_blocks
 from klevels.core.objects import object_regions
 from klevels.core.phases import PhaseSums, halo, phase_sums
 from klevels.core.region_parts import Regions
+from klevels.core.regions import is_window
 from klevels.cutting import alike
 from klevels.errors import DataError
 from klevels.measuring.labels import Labeled
@@ -66,7 +68,7 @@ def objects_of(what: Labeled, phases: Sequence[int], workers: Workers) -> Region
     what : Labeled
         The labels.
     phases : sequence of int
-        Of which.
+        Of which; the objects have their places in ``what.phases`` as labels.
     workers : Workers
         Who does it.
 
@@ -77,7 +79,7 @@ def objects_of(what: Labeled, phases: Sequence[int], workers: Workers) -> Region
     """
     work = partial(
         object_regions,
-        phases=phases,
+        phases=[what.phases.index(phase) for phase in phases],
         shape=what.grid.shape,
         connectivity=what.grid.connectivity,
         spacing=what.grid.spacing,
@@ -86,11 +88,62 @@ def objects_of(what: Labeled, phases: Sequence[int], workers: Workers) -> Region
     return _added(work, what, workers)
 
 
+def with_range(what: Labeled, workers: Workers) -> Labeled:
+    """Return the same with the range of its gray values.
+
+    Parameters
+    ----------
+    what : Labeled
+        The labels.
+    workers : Workers
+        Who does it.
+
+    Returns
+    -------
+    Labeled
+        With a range, unless gray values are small integers, which are added as they are. Only voxels that count, and
+        finite values, tell it.
+    """
+    dtype = None if what.gray is None else what.gray.dtype
+    if dtype is None or (dtype.kind in "biu" and dtype.itemsize <= 2):
+        return what
+    found = _added(_extent, what, workers)
+    low, high = (found.low, found.high) if found.low <= found.high else (0.0, 0.0)
+    return replace(what, gray_range=(low, high if high > low else low + max(1.0, abs(low))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """The least and the greatest value that were seen."""
+
+    low: float
+    high: float
+
+    def __add__(self, other: Self) -> _Extent:
+        return _Extent(min(self.low, other.low), max(self.high, other.high))
+
+
+def _extent(labels: NDArray[Any], gray: NDArray[Any], *, n_labels: int, window: Window, threads: int | None) -> _Extent:
+    del window, threads
+    counts = labels < n_labels
+    if gray.dtype.kind == "f":
+        counts &= np.isfinite(gray)
+    if not counts.any():
+        return _Extent(np.inf, -np.inf)
+    return _Extent(
+        float(gray.min(where=counts, initial=gray[counts][0])), float(gray.max(where=counts, initial=gray[counts][0]))
+    )
+
+
 def _added(work: Callable[..., S], what: Labeled, workers: Workers) -> S:
     """Do the work on each block, with as much around it as surfaces need, and add up."""
-    part = partial(_part, n_labels=what.n_labels, ignore=what.ignore, work=work)
+    part = partial(_part, phases=what.phases, work=work)
     arrays, shape = what.arrays, what.grid.shape
-    if all(one is None or isinstance(one, np.ndarray) for one in arrays) and workers.client is None:
+    if (
+        all(one is None or isinstance(one, np.ndarray) for one in arrays)
+        and workers.client is None
+        and is_window(shape)
+    ):
         whole = tuple(slice(0, n) for n in shape)
         return part(0, whole, *arrays, threads=workers.threads)
     reach = halo(len(shape))
@@ -107,17 +160,23 @@ def _part(
     gray: NDArray[Any] | None,
     mask: NDArray[Any] | None,
     *,
-    n_labels: int,
-    ignore: int | None,
+    phases: tuple[int, ...],
     work: Callable[..., S],
     threads: int | None = 1,
 ) -> S:
     del number
-    if (mask is not None or ignore is not None) and n_labels > 255:
-        labels = labels.astype(np.uint16)  # 255 is a phase, and cannot mark what is left out
-    outside = np.iinfo(labels.dtype).max
+    numbered = _numbered(labels, phases)
     if mask is not None:
-        labels = np.where(mask, labels, outside)
-    if ignore is not None and ignore != outside:
-        labels = np.where(labels == ignore, outside, labels)
-    return work(np.ascontiguousarray(labels), gray, n_labels=n_labels, window=window, threads=threads)
+        numbered = np.where(mask, numbered, np.iinfo(numbered.dtype).max)
+    return work(np.ascontiguousarray(numbered), gray, n_labels=len(phases), window=window, threads=threads)
+
+
+def _numbered(labels: NDArray[Any], phases: tuple[int, ...]) -> NDArray[Any]:
+    """Return which of the phases each voxel is of, and greater numbers where it is of none."""
+    dtype = np.uint8 if len(phases) < 256 else np.uint16
+    if phases[-1] == len(phases) - 1 and labels.dtype == dtype:
+        return labels
+    table = np.full(1 << (8 * labels.dtype.itemsize), np.iinfo(dtype).max, dtype)
+    table[list(phases)] = np.arange(len(phases))
+    found: NDArray[Any] = table[labels]
+    return found

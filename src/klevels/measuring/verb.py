@@ -25,7 +25,7 @@ from klevels.counting import as_mask
 from klevels.errors import DataError, ParameterError
 from klevels.image import Image
 from klevels.measuring.labels import Labeled, labeled
-from klevels.measuring.passes import objects_of, phases_of
+from klevels.measuring.passes import objects_of, phases_of, with_range
 from klevels.recipe import Segmentation
 from klevels.workers import Workers
 
@@ -61,7 +61,8 @@ def measure(
     mask : Image or array_like of bool or int, optional
         Of the same shape: True, or nonzero, where a voxel counts: the region of interest.
     ignore : int, optional
-        The label of voxels that are left out. Labels of klevels mark them with 255, or 65535, and need no `ignore`.
+        The label of voxels that are left out. Those of a `Segmentation` are known; labels read from a file by
+        `klevels.read` need it: klevels marks such voxels with the greatest number of the dtype, 255 or 65535.
     connectivity : {6, 18, 26} or {4, 8}, optional
         How many neighbors a voxel hangs together with; 26 by default, 8 in two dimensions.
     calibrate : Calibration or str, optional
@@ -166,23 +167,26 @@ def measure_images(labels: Any, gray: Any, mask: Any, wanted: Wanted, workers: W
     Measures
         As `measure` returns it.
     """
+    known = None
+    if isinstance(labels, Segmentation) and gray is None and mask is None and wanted.ignore is None:
+        known = _split_histogram(labels)
     what = labeled(labels, gray, mask, ignore=wanted.ignore, connectivity=wanted.connectivity, workers=workers)
     _check(wanted, what)
-    known = _split_histogram(labels) if isinstance(labels, Segmentation) and mask is None else None
+    what = with_range(what, workers)
     sums = phases_of(what, workers, with_histograms=known is None)
     grays = known or _finished(sums, what.phases)
     table = phase_table(sums, what.phases, what.grid, grays, what.gray_unit)
-    profiles = profile_tables(sums, what.phases, what.grid, what.gray_range, what.gray_unit)
-    warnings = _drifts(sums, what, grays)
     few = table["phase"][(table["n_components"] > 0) & (table["n_components"] <= wanted.most_objects)]
     objects = _objects(what, sorted({*wanted.objects, *few.tolist()}), wanted.min_voxels, workers)
-    table = with_thickness(table, _thicknesses(what, wanted.thickness, workers), what.grid)
+    profiles = profile_tables(sums, what.phases, what.grid, what.gray_range, what.gray_unit)
     gray_unit = what.gray_unit
     if wanted.line is not None:
         line, gray_unit = wanted.line, wanted.line.unit
         table = calibrated(table, line)
         profiles = {name: calibrated(one, line) for name, one in profiles.items()}
         objects = {phase: calibrated(one, line) for phase, one in objects.items()}
+    warnings = drift_warnings(profiles, table, what.n_decided)
+    table = with_thickness(table, _thicknesses(what, wanted.thickness, workers), what.grid)
     n_voxels = math.prod(what.grid.shape)
     return Measures(
         table,
@@ -212,18 +216,10 @@ def _check(wanted: Wanted, what: Labeled) -> None:
         if phase not in what.phases:
             known = ", ".join(map(str, what.phases[:16])) + (", …" if len(what.phases) > 16 else "")
             raise ParameterError(f"there is no phase {phase}; the labels have {known}")
-    if wanted.min_voxels < 1:
-        raise ParameterError(f"min_voxels is {wanted.min_voxels}; give 1 or more")
+    if not isinstance(wanted.min_voxels, int | np.integer) or wanted.min_voxels < 1:
+        raise ParameterError(f"min_voxels is {wanted.min_voxels!r}; give a whole number from 1 on")
     if wanted.line is not None and what.gray is None:
         raise ParameterError("calibrate is given, but there are no gray values; give the gray image, too (--gray)")
-
-
-def _drifts(sums: PhaseSums, what: Labeled, grays: Sequence[Histogram | None]) -> tuple[str, ...]:
-    """Return what drifts; where voxels are undecided depends on the phases around, and is none of its own."""
-    return drift_warnings(
-        profile_tables(sums, what.decided, what.grid, what.gray_range, what.gray_unit),
-        phase_table(sums, what.decided, what.grid, grays[: len(what.decided)], what.gray_unit),
-    )
 
 
 def _objects(what: Labeled, phases: Sequence[int], min_voxels: int, workers: Workers) -> dict[int, Table]:
@@ -232,7 +228,8 @@ def _objects(what: Labeled, phases: Sequence[int], min_voxels: int, workers: Wor
     found, grid = objects_of(what, phases, workers), what.grid
     units = {"unit": grid.unit, "gray_unit": what.gray_unit}
     return {
-        phase: objects_table(found, phase, spacing=grid.spacing, **units, min_voxels=min_voxels) for phase in phases
+        phase: objects_table(found, what.phases.index(phase), spacing=grid.spacing, **units, min_voxels=min_voxels)
+        for phase in phases
     }
 
 
@@ -248,13 +245,16 @@ def _thicknesses(what: Labeled, phases: Sequence[int], workers: Workers) -> dict
             f"crop the labels, or give more (--memory)"
         )
     labels = np.asarray(data)
-    inside = None if mask is None else np.asarray(mask, np.bool_)
+    counts = np.isin(labels, what.phases)
+    if mask is not None:
+        counts &= np.asarray(mask, np.bool_)
     found = {}
     for phase in phases:
-        here = labels == phase if inside is None else (labels == phase) & inside
-        if here.all():
+        here = (labels == phase) & counts
+        if (here | ~counts).all():
             raise DataError(f"every voxel is of phase {phase}: it has no end that would tell its thickness")
-        found[phase] = local_thickness(here, spacing=what.grid.spacing, threads=workers.threads)[here]
+        one = local_thickness(here, left_out=~counts, spacing=what.grid.spacing, threads=workers.threads)
+        found[phase] = one[here]
     return found
 
 
@@ -262,8 +262,8 @@ def _finished(sums: PhaseSums, phases: Sequence[int]) -> list[Histogram | None]:
     if not sums.grays:
         return [None] * len(phases)
     found: list[Histogram | None] = []
-    for phase in phases:
-        counted, n_infinite = sums.grays[phase].finished()
+    for phase, one in zip(phases, sums.grays, strict=True):
+        counted, n_infinite = one.finished()
         n_bad = counted.n_nan + n_infinite
         if n_bad:
             raise DataError(f"the gray value of {n_bad:,} voxels of phase {phase} is no finite number; mask them")
