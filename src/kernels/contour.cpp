@@ -1,7 +1,7 @@
-// Marching cubes of a mask at one half: the surface between voxels that are in and voxels that are out, closed also where
-// the volume ends. A vertex lies in the middle between two such voxels. The triangles of a cell of 2 x 2 x 2 voxels fill
-// the loops that its vertices make on its six sides; what they make there depends on nothing but the four voxels of that
-// side, so that cells fit together.
+// Marching cubes of a mask at one half: the surface between voxels that are in and voxels that are out, closed also
+// where the volume ends. A vertex lies in the middle between two such voxels. The triangles of a cell of 2 x 2 x 2
+// voxels fill the loops that its vertices make on its six sides; what they make there depends on nothing but the four
+// voxels of that side, so that cells fit together.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
@@ -145,8 +145,8 @@ private:
             open.pop_back();
             if (j - i < 2) continue;
             const std::size_t k = tips[i * n + j];
-            cell.triangles[cell.n_triangles++] = {static_cast<std::uint8_t>(loop[i]), static_cast<std::uint8_t>(loop[k]),
-                                                  static_cast<std::uint8_t>(loop[j])};
+            const auto edge = [&](std::size_t at) { return static_cast<std::uint8_t>(loop[at]); };
+            cell.triangles[cell.n_triangles++] = {edge(i), edge(k), edge(j)};
             open.push_back({i, k});
             open.push_back({k, j});
         }
@@ -204,17 +204,20 @@ private:
     class Codes {
     public:
         explicit Codes(const Contour& contour)
-            : contour_(contour), n_(contour.shape_[2]), zeros_(n_, 0), columns_(n_ + 2, 0), codes_((n_ + 8) / 8 * 8, 0) {}
+            : contour_(contour), n_(contour.shape_[2]), zeros_(n_, 0), columns_(n_ + 2, 0),
+              codes_((n_ + 8) / 8 * 8, 0) {}
 
         // Calls seen(x, code) for cells with some vertices, and perhaps some others.
         template <class Seen>
         void each(std::size_t z, std::size_t y, Seen&& seen) {
-            const std::uint8_t *first = row(z, y, 1, 1), *second = row(z, y, 1, 0), *third = row(z, y, 0, 1), *last = row(z, y, 0, 0);
+            const std::uint8_t *first = row(z, y, 1, 1), *second = row(z, y, 1, 0);
+            const std::uint8_t *third = row(z, y, 0, 1), *last = row(z, y, 0, 0);
             std::uint8_t* columns = columns_.data() + 1;
             for (std::size_t x = 0; x < n_; ++x)
                 columns[x] = static_cast<std::uint8_t>(first[x] | second[x] << 2 | third[x] << 4 | last[x] << 6);
             std::uint8_t* codes = codes_.data();
-            for (std::size_t x = 0; x <= n_; ++x) codes[x] = static_cast<std::uint8_t>(columns_[x] | columns_[x + 1] << 1);
+            for (std::size_t x = 0; x <= n_; ++x)
+                codes[x] = static_cast<std::uint8_t>(columns_[x] | columns_[x + 1] << 1);
             for (std::size_t begin = 0; begin <= n_; begin += 8) {
                 std::uint64_t word;
                 std::memcpy(&word, codes + begin, 8);
@@ -227,8 +230,8 @@ private:
     private:
         const std::uint8_t* row(std::size_t z, std::size_t y, std::size_t z_before, std::size_t y_before) const {
             const auto& shape = contour_.shape_;
-            if (z < z_before || y < y_before || z - z_before >= shape[0] || y - y_before >= shape[1]) return zeros_.data();
-            return contour_.mask_ + ((z - z_before) * shape[1] + y - y_before) * n_;
+            const bool is_there = z >= z_before && y >= y_before && z - z_before < shape[0] && y - y_before < shape[1];
+            return is_there ? contour_.mask_ + ((z - z_before) * shape[1] + y - y_before) * n_ : zeros_.data();
         }
 
         const Contour& contour_;
@@ -312,9 +315,11 @@ auto contour(const Mask& mask, std::size_t n_threads) {
         nb::gil_scoped_release release;
         Contour contour(mask.data(), {mask.shape(0), mask.shape(1), mask.shape(2)}, n_threads);
         counts = contour.count();
-        if (counts.n_vertices > static_cast<std::size_t>(std::numeric_limits<Id>::max())) throw std::length_error("too many vertices");
-        vertices = std::make_unique_for_overwrite<float[]>(3 * counts.n_vertices);
-        faces = std::make_unique_for_overwrite<Id[]>(3 * counts.n_triangles);
+        if (counts.n_vertices > static_cast<std::size_t>(std::numeric_limits<Id>::max()))
+            throw std::overflow_error(
+                "the surface has more vertices than 32 bits can number; thin the labels, or cut out a part");
+        vertices.reset(new float[3 * counts.n_vertices]);
+        faces.reset(new Id[3 * counts.n_triangles]);
         contour.fill(vertices.get(), faces.get());
     }
     return std::pair(rows(std::move(vertices), counts.n_vertices), rows(std::move(faces), counts.n_triangles));

@@ -1,6 +1,7 @@
-// Decimation: a closed surface of fewer triangles, by merging the ends of the edges that move it least. The surface is cut
-// into blocks that fit into the processor's cache, whose borders stay as they are; in each round the blocks are others.
-// What is cheap everywhere goes first: all blocks merge up to one level of cost. The last edges are merged in one block.
+// Decimation: a closed surface of fewer triangles, by merging the ends of the edges that move it least. The surface is
+// cut into blocks that fit into the processor's cache, whose borders stay as they are; in each round the blocks are
+// others. What is cheap everywhere goes first: all blocks merge up to one level of cost. The last edges are merged in
+// one block.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 
@@ -34,7 +35,7 @@ public:
     Decimation(float* vertices, std::size_t n_vertices, Id* faces, std::size_t n_faces, std::size_t n_in_block,
                std::size_t n_threads)
         : vertices_(vertices), faces_(faces), n_vertices_(n_vertices), n_left_(n_faces), n_in_block_(n_in_block),
-          quadrics_(std::make_unique_for_overwrite<Row[]>(n_vertices)), workers_(std::max<std::size_t>(1, n_threads)) {
+          quadrics_(new Row[n_vertices]), workers_(std::max<std::size_t>(1, n_threads)) {
         find_scale();
     }
 
@@ -90,8 +91,11 @@ private:
         }
         const double area = area_of[0] + area_of[1] + area_of[2];
         scale_ = area > 0 ? std::sqrt(static_cast<double>(n_left_) / area) : 1;
-        for (int i = 0; i < 3; ++i) origin_[i] = low_[i] + (high_[i] - low_[i]) / 2;
-        for (int i = 0; i < 3; ++i) low_[i] = (low_[i] - origin_[i]) * scale_, high_[i] = (high_[i] - origin_[i]) * scale_;
+        for (int i = 0; i < 3; ++i) {
+            origin_[i] = low_[i] + (high_[i] - low_[i]) / 2;
+            low_[i] = (low_[i] - origin_[i]) * scale_;
+            high_[i] = (high_[i] - origin_[i]) * scale_;
+        }
     }
 
     Vector raw(Id v) const { return {vertices_[3 * v], vertices_[3 * v + 1], vertices_[3 * v + 2]}; }

@@ -15,12 +15,12 @@ using Vector = std::array<double, 3>;
 using Id = std::int32_t;
 
 constexpr Id none = -1;
-constexpr double keeps_middle = 1e-3;    // of a quadric's weight: where a plane says nothing, the middle of the edge is best
+constexpr double keeps_middle = 1e-3;    // of a quadric's weight: where planes say nothing, the middle is best
 constexpr double longer_costs = 1e-5;    // times the fourth power of the length: in planes short edges go first
-constexpr double farthest = 2.0;         // lengths of the edge that a merged vertex may lie from the middle, and be moved for the volume
+constexpr double farthest = 2.0;         // lengths of the edge: from its middle to the merged vertex, at most
 constexpr double least_agreement = 0.2;  // cosine between a triangle's normals before and after
 constexpr unsigned n_levels = 1024;      // of costs: four for each power of two
-constexpr unsigned refused_waits = 8;    // levels until an edge that could not be merged is tried again, as long as others wait
+constexpr unsigned refused_waits = 8;    // levels until an edge that could not be merged is tried again
 
 inline Vector operator-(const Vector& a, const Vector& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 inline double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }

@@ -40,7 +40,8 @@ struct Neighbors {
     std::vector<std::size_t> first;
     std::vector<I> ids;
 
-    Neighbors(const I* faces, std::size_t n_faces, std::size_t n_vertices) : first(n_vertices + 1, 0), ids(3 * n_faces) {
+    Neighbors(const I* faces, std::size_t n_faces, std::size_t n_vertices)
+        : first(n_vertices + 1, 0), ids(3 * n_faces) {
         for (std::size_t c = 0; c < 3 * n_faces; ++c) ++first[static_cast<std::size_t>(faces[c])];
         std::inclusive_scan(first.begin(), first.end(), first.begin());
         for (std::size_t c = 3 * n_faces; c-- > 0;)
@@ -64,9 +65,9 @@ Point ahead(const Neighbors<std::int32_t>& neighbors, std::size_t v, Value&& val
     return sum;
 }
 
-// Moves vertices by a polynomial of A, times how far the mean of their neighbors is ahead; A is the mean of a vertex and
-// that of its neighbors. The polynomial is a sum of Chebyshev's, by Clenshaw's recurrence from the highest on. Steps are
-// small: floats have digits enough.
+// Moves vertices by a polynomial of A, times how far the mean of their neighbors is ahead; A is the mean of a vertex
+// and that of its neighbors. The polynomial is a sum of Chebyshev's, by Clenshaw's recurrence from the highest on.
+// Steps are small: floats have digits enough.
 void smooth(float* vertices, std::size_t n_vertices, const Neighbors<std::int32_t>& neighbors,
             const std::vector<double>& weights, std::size_t n_threads) {
     std::vector<Step> first(n_vertices), now(n_vertices), before(n_vertices);
@@ -103,9 +104,10 @@ std::pair<double, double> measure(const F* vertices, const I* faces, std::size_t
         double area = 0, volume = 0;
         for (std::size_t f = begin; f < end; ++f) {
             double p[3][3];
-            for (int c = 0; c < 3; ++c)
-                for (int i = 0; i < 3; ++i)
-                    p[c][i] = static_cast<double>(vertices[3 * static_cast<std::size_t>(faces[3 * f + c]) + i]) - middle[i];
+            for (int c = 0; c < 3; ++c) {
+                const F* vertex = vertices + 3 * static_cast<std::size_t>(faces[3 * f + c]);
+                for (int i = 0; i < 3; ++i) p[c][i] = static_cast<double>(vertex[i]) - middle[i];
+            }
             const double u[3] = {p[1][0] - p[0][0], p[1][1] - p[0][1], p[1][2] - p[0][2]};
             const double v[3] = {p[2][0] - p[0][0], p[2][1] - p[0][1], p[2][2] - p[0][2]};
             const double n[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]};
@@ -123,7 +125,9 @@ std::pair<double, double> measure(const F* vertices, const I* faces, std::size_t
 template <class I>
 bool is_closed(Neighbors<I>& neighbors, std::size_t n_threads) {
     const std::size_t n = neighbors.first.size() - 1;
-    const auto begin_of = [&](std::size_t v) { return neighbors.ids.begin() + static_cast<std::ptrdiff_t>(neighbors.first[v]); };
+    const auto begin_of = [&](std::size_t v) {
+        return neighbors.ids.begin() + static_cast<std::ptrdiff_t>(neighbors.first[v]);
+    };
     std::atomic<bool> closed{true};
     each_strip(n, n_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
         for (std::size_t v = begin; v < end; ++v) {
@@ -135,7 +139,8 @@ bool is_closed(Neighbors<I>& neighbors, std::size_t n_threads) {
         for (std::size_t v = begin; v < end && closed; ++v)
             for (auto at = begin_of(v); at != begin_of(v + 1); ++at) {
                 const auto other = static_cast<std::size_t>(*at);
-                if (other == v || !std::binary_search(begin_of(other), begin_of(other + 1), static_cast<I>(v))) closed = false;
+                if (other == v || !std::binary_search(begin_of(other), begin_of(other + 1), static_cast<I>(v)))
+                    closed = false;
             }
     });
     return closed;

@@ -15,7 +15,7 @@ from klevels.memory import free_memory
 from klevels.recipe import Segmentation
 
 WORKING_BYTES = 4
-"""What a voxel takes besides its label: where the phase is, twice, and the triangles."""
+"""What a voxel takes besides its label: where the phase is, and the triangles of a phase that is not rough."""
 
 
 def mesh(labels: Segmentation | Image | ArrayLike, phase: int, *, smooth: int = 0, n_faces: int | None = None) -> Mesh:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from klevels.core import _measures, triangles
 from klevels.core.mesh import Mesh
+from klevels.errors import DataError
 
 Mask = NDArray[np.bool_]
 
@@ -170,3 +171,9 @@ def test_threads_change_nothing() -> None:
     triangles.smooth(vertices, faces, 9, threads=1)
     triangles.smooth(*again, 9, threads=3)
     np.testing.assert_array_equal(vertices, again[0])
+
+
+def test_too_many_triangles_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triangles, "MOST_CORNERS", 23)
+    with pytest.raises(DataError, match="8 triangles are too many to reduce; thin the labels"):
+        triangles.decimated(*triangles.contoured(np.ones((1, 1, 1), bool)), 4)

@@ -17,6 +17,8 @@ AT_END = 0.999
 """So much of the waves at the end of the pass band is left."""
 BLOCK = 6_000
 """So many triangles are merged at a time: what is known of them stays in the processor's cache."""
+MOST_CORNERS = 2**31 - 1
+"""Of triangles that can be reduced."""
 Vertices = NDArray[np.float32]
 Faces = NDArray[np.int32]
 
@@ -37,8 +39,16 @@ def contoured(mask: NDArray[np.bool_], threads: int | None = None) -> tuple[Vert
         In voxels; the center of the first voxel is at 0.
     faces : ndarray of int32, shape (m, 3)
         Three vertices each; the cross product of two successive edges points outward.
+
+    Raises
+    ------
+    DataError
+        If there are more vertices than 32 bits can number.
     """
-    return _measures.contour(mask.view(np.uint8), count_threads(threads))
+    try:
+        return _measures.contour(mask.view(np.uint8), count_threads(threads))
+    except OverflowError as error:
+        raise DataError(str(error)) from error
 
 
 def smooth(vertices: Vertices, faces: Faces, n_iterations: int, threads: int | None = None) -> None:
@@ -118,8 +128,10 @@ def decimated(vertices: Vertices, faces: Faces, n_faces: int, threads: int | Non
     Raises
     ------
     DataError
-        If so few cannot close it.
+        If so few cannot close it, or there are too many.
     """
+    if faces.size > MOST_CORNERS:
+        raise DataError(f"{len(faces):,} triangles are too many to reduce; thin the labels, or cut out a part")
     n_vertices, n_left = _measures.decimate(vertices, faces, n_faces, BLOCK, count_threads(threads))
     if n_left > n_faces:
         enough = n_left + n_left // 100  # the order in which edges are merged depends on how many are to be left
