@@ -157,18 +157,20 @@ private:
 
     std::size_t place(std::size_t z, std::size_t y) const { return (z * whole_[1] + y) * n_words_; }
 
-    // Finds the bits of a label, and its sums over squares of 5 x 5.
+    // Finds the bits of a label, and its sums over squares of 5 x 5, where what is left out counts half: to the phases
+    // on both sides of a face it tilts the normal alike.
     void match(T label, std::vector<Word>& bits) {
         const FaceLoops& loops = face_loops();
+        const T last = static_cast<T>(std::min(volume_.n_labels - 1, std::size_t{static_cast<T>(-1)}));
         for (std::size_t z = 0; z < whole_[0]; ++z) {
             std::uint8_t* sums = sums_.data() + z * strides_[0];
             for (std::size_t y = 0; y < whole_[1]; ++y) {
                 const T* row = labels_.data() + z * strides_[0] + y * strides_[1];
                 Word* out = bits.data() + place(z, y);
                 if constexpr (std::is_same_v<T, std::uint8_t>)
-                    loops.match8(row, whole_[2], label, out, sums + y * strides_[1]);
+                    loops.match8(row, whole_[2], label, last, out, sums + y * strides_[1]);
                 else
-                    loops.match16(row, whole_[2], label, out, sums + y * strides_[1]);
+                    loops.match16(row, whole_[2], label, last, out, sums + y * strides_[1]);
                 const bool is_inside = inside(z, 0) && inside(y, 1);
                 for (std::size_t w = 0; w < n_words_; ++w) out[w] &= is_inside ? within_[w] : 0;
             }

@@ -10,10 +10,10 @@ constexpr std::size_t most_words = longest_row / 64;
 constexpr std::size_t most_cosines = 1024;  // at a time
 constexpr std::int32_t cosine_unit = 1 << 20;
 
-// Which voxels of a row have a label, a bit each, and how many of the five from each on. Rows are read up to the next
-// 64 voxels.
+// Which voxels of a row have a label, a bit each, and twice how many of the five from each on; voxels beyond the `last`
+// label, which are left out, count half. Rows are read up to the next 64 voxels.
 template <class T>
-using MatchRow = void (*)(const T* row, std::size_t n, T label, std::uint64_t* bits, std::uint8_t* sums);
+using MatchRow = void (*)(const T* row, std::size_t n, T label, T last, std::uint64_t* bits, std::uint8_t* sums);
 
 // Faces by the voxel after each, in sums over boxes of 5 x 5 x 5, each at the first voxel of its box.
 struct FaceList {

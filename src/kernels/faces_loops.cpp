@@ -21,17 +21,19 @@ inline std::uint64_t packed(const std::uint8_t* bytes) {
 }
 
 template <class T>
-void match_row(const T* row, std::size_t n, T label, std::uint64_t* bits, std::uint8_t* sums) {
-    std::uint8_t own[longest_row + after_row] = {};
+void match_row(const T* row, std::size_t n, T label, T last, std::uint64_t* bits, std::uint8_t* sums) {
+    std::uint8_t own[longest_row + after_row] = {}, halves[longest_row + after_row] = {};
     const std::size_t n_words = (n + 63) / 64;
     for (std::size_t i = 0; i < 64 * n_words; ++i) own[i] = row[i] == label;
+    for (std::size_t i = 0; i < 64 * n_words; ++i) halves[i] = static_cast<std::uint8_t>(2 * own[i] + (row[i] > last));
     for (std::size_t word = 0; word < n_words; ++word) {
         std::uint64_t found = 0;
         for (std::size_t i = 0; i < 8; ++i) found |= packed(own + 64 * word + 8 * i) << (8 * i);
         bits[word] = found;
     }
     for (std::size_t x = 0; x < n; ++x)
-        sums[x] = static_cast<std::uint8_t>(own[x] + own[x + 1] + own[x + 2] + own[x + 3] + own[x + 4]);
+        sums[x] =
+            static_cast<std::uint8_t>(halves[x] + halves[x + 1] + halves[x + 2] + halves[x + 3] + halves[x + 4]);
 }
 
 void add_rows(std::uint8_t* rows, std::size_t n_rows, std::size_t n) {

@@ -149,4 +149,15 @@ def test_a_phase_is_asked_for_with_what_is_asked_of_it(run: Run, folder: Path) -
     check_refused(run("measure", labels, "--objects"), 2, "--objects is of one phase, but none is given; add --phase")
     check_refused(run("measure", labels, "--phase", 1), 2, "--phase is 1, but nothing is asked of it; add --objects")
     check_refused(run("measure", labels, "--min-voxels", 5), 2, "no objects are asked for; add --objects")
-    check_refused(run("measure", labels, "--objects", "--phase", 9), 2, "there is no phase 9; the labels have 0, 1, 2")
+    check_refused(run("measure", labels, "--objects", "--phase", 9), 65, "no voxel is of phase 9; there are 0, 1, 2")
+
+
+def test_the_size_of_a_voxel_can_be_given(run: Run, folder: Path) -> None:
+    plain = folder / "plain.npy"
+    told = run("measure", plain, "--spacing", "0.5", "--unit", "um", "--json").json
+    assert (told["spacing"], told["unit"]) == ([0.5, 0.5, 0.5], "µm")
+    assert run("measure", folder / "labels.tif", "--spacing", "2", "3", "4", "--json").json["spacing"] == [2, 3, 4]
+    assert "volume [nm³]" in run("measure", folder / "labels.tif", "--unit", "nm").out
+    check_refused(run("measure", plain, "--unit", "nm"), 2, "the size of a voxel is unknown; give --spacing, too")
+    for wrong in ("0", "1,2", "none", "inf"):
+        check_refused(run("measure", plain, "--spacing", wrong), 2, "give one positive number, or 3, one for each axis")

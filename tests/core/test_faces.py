@@ -32,7 +32,7 @@ def _reference(labels: Array, n_labels: int, spacing: tuple[float, ...], ids: Ar
     sizes = (1.0,) * missing + tuple(size / min(spacing) for size in spacing)
     sums = np.zeros((n_labels if ids is None else int(ids.max()) + 1, 3), np.int64)
     for label in range(n_labels):
-        smooth = np.pad((volume == label).astype(np.int64), 5, mode="edge")
+        smooth = np.pad(2 * (volume == label).astype(np.int64) + (volume >= n_labels), 5, mode="edge")
         for axis in range(3):
             smooth = sum(np.roll(smooth, shift, axis) for shift in range(-2, 3))  # wraps where nobody looks
         slopes = [(np.roll(smooth, -1, axis) - np.roll(smooth, 1, axis))[3:-3, 3:-3, 3:-3] for axis in range(3)]

@@ -153,7 +153,11 @@ def batch(
             if record is None and scan not in failures:
                 with _noting(scan, failures):
                     record = maker.make(scan, path, resume=not overwrite)
-            rows.append(failed_row(scan, failures[scan]) if record is None else row_of(scan, path, record))
+            if record is None:
+                stays = f"; {path.name} is of an earlier batch" if path.exists() else ""
+                rows.append(failed_row(scan, failures[scan] + stays))
+            else:
+                rows.append(row_of(scan, path, record))
         table = as_table(rows, asked.n_classes)
         results.write_text(SUMMARY, as_csv(table))
     return Batch(table, failures, maker.recipe.model)

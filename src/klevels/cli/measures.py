@@ -15,6 +15,7 @@ from klevels.cli.options import Running
 from klevels.cli.outputs import Outputs
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
+from klevels.cli.voxel_size import VoxelSize
 from klevels.core.calibration import as_calibration
 from klevels.core.measures import Measures
 from klevels.core.table import Table
@@ -60,6 +61,7 @@ def measure(
     phase: int | None,
     min_voxels: int,
     thickness: bool,
+    size: VoxelSize,
     json: bool,
     overwrite: bool,
     threads: int | None,
@@ -75,7 +77,7 @@ def measure(
     outputs.claim(output, TABLE_SUFFIXES, recorded=False)
     with Stages(2) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
-        image = load_labels(labels, running)
+        image = size.of(load_labels(labels, running))
         shades = None
         if gray is not None:
             shades = load_image(running.place(gray), gray=True, lazy=running.lazy)
@@ -111,8 +113,6 @@ def _print(found: Measures) -> None:
     for phase, *through in zip(found.phases["phase"].tolist(), *(found.phases[name] for name in axes), strict=True):
         names = [name[-1] for name, one in zip(axes, through, strict=True) if one]
         print(f"phase {phase} percolates along {', '.join(names) or 'no axis'} ({found.connectivity} neighbors)")
-    if found.spacing is None:
-        print("the size of a voxel is unknown: lengths, areas and volumes are in voxels")
     if found.n_ignored:
         print(f"{found.n_ignored:,} of {found.n_voxels:,} voxels are left out")
     for phase, table in found.objects.items():

@@ -171,7 +171,10 @@ class Reading:
         """What a raw file holds."""
         if not self.shape and self.dtype is None:
             if self.byte_order != "little" or self.offset or self.spacing or self.unit:
-                raise ParameterError("--byte-order, --offset, --spacing and --unit are of raw files; give --shape, too")
+                raise ParameterError(
+                    "--byte-order, --offset, --spacing and --unit are of raw files here; give --shape and --dtype, "
+                    "too, or the size of a voxel where it counts: to klevels measure, mesh, render and report"
+                )
             return None
         if not self.shape or self.dtype is None:
             raise ParameterError("a raw file needs both --shape and --dtype, such as --shape 64 512 512 --dtype uint16")

@@ -19,6 +19,7 @@ from klevels.cli.options import Running
 from klevels.cli.outputs import REPORT_SUFFIXES, Outputs, Writer, check_reports, json_writer, text_writer
 from klevels.cli.progress import Stages
 from klevels.cli.running import workers_of
+from klevels.cli.voxel_size import VoxelSize
 from klevels.core.calibration import Calibration, as_calibration
 from klevels.errors import DataError, DataTypeError, InputMissingError, KlevelsError, MissingDependencyError, ReadError
 from klevels.files import file_of
@@ -41,6 +42,7 @@ def report(
     *,
     gray: Path | None,
     calibrate: str | None,
+    size: VoxelSize,
     json: Path | None,
     overwrite: bool,
     threads: int | None,
@@ -54,7 +56,7 @@ def report(
     outputs.claim(json, (".json",), recorded=False)
     with Stages(4) as stage, workers_of(running, threads, stage) as workers:
         stage("reading")
-        image = load_labels(labels, running)
+        image = size.of(load_labels(labels, running))
         found = _Found.beside(labels)
         found = found.with_source(image, running) if gray is None else found.given(gray, labels, image, running)
         stage("measuring")
@@ -251,8 +253,10 @@ def _pictures(labels: Image) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[
         return [], []
     from klevels.rendering import each, phases_of
 
-    phases = phases_of(labels)[:MOST_PICTURES]
+    phases = phases_of(labels)
+    drawn, others = phases[:MOST_PICTURES], phases[MOST_PICTURES:]
+    lacking = [f"there are no pictures of phases {others[0]} to {others[-1]}; klevels render draws them"] * bool(others)
     try:
-        return [(f"Phase {phase}.", picture) for phase, picture in each(labels, phases=phases)] if phases else [], []
+        return [(f"Phase {one}.", picture) for one, picture in each(labels, phases=drawn)] if drawn else [], lacking
     except MissingDependencyError:
         return [], ['there are no pictures in three dimensions; pip install "klevels[render]" to have them']

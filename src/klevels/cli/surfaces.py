@@ -16,6 +16,7 @@ from klevels.cli.comparisons import load_labels
 from klevels.cli.inputs import load_scan, naming
 from klevels.cli.outputs import Outputs, Writer
 from klevels.cli.progress import Stages
+from klevels.cli.voxel_size import VoxelSize
 from klevels.core.levels import Levels
 from klevels.core.mesh import Mesh
 from klevels.core.mesh_files import MESH_SUFFIXES, write_mesh
@@ -36,6 +37,7 @@ def mesh(
     phase: int,
     smooth: int,
     n_faces: int | None,
+    size: VoxelSize,
     json: bool,
     overwrite: bool,
 ) -> None:
@@ -43,7 +45,7 @@ def mesh(
     outputs.claim(output, MESH_SUFFIXES, recorded=False)
     with Stages(3) as stage, naming([labels]):
         stage("reading")
-        image = load_labels(labels)
+        image = size.of(load_labels(labels))
         stage("meshing")
         found = meshing.mesh(image, phase, smooth=smooth, n_faces=n_faces)
         stage("writing")
@@ -69,6 +71,7 @@ def render(
     each: bool,
     slices: str | None,
     turntable: Path | None,
+    size: VoxelSize,
     json: bool,
     overwrite: bool,
 ) -> None:
@@ -89,9 +92,9 @@ def render(
         stage("reading")
         subject: Image | Segmentation
         if k is None:
-            subject = _labels(path)
+            subject = size.of(_labels(path))
         else:
-            scan = load_scan([path], gray=False)
+            scan = size.of(load_scan([path], gray=False))
             stage("segmenting")
             subject = segment(scan, k=k)
         stage("drawing")

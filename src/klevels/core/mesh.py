@@ -56,6 +56,10 @@ class Mesh:
                 f"the faces name vertices {self.faces.min()} to {self.faces.max()}, but there are "
                 f"{len(self.vertices)}; count them from 0"
             )
+        for name in ("vertices", "faces"):
+            view = getattr(self, name).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
 
     def __repr__(self) -> str:
         return f"Mesh({len(self.vertices):,} vertices, {len(self.faces):,} faces, in {self.unit})"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.core.faces import Faces, object_faces, surface_areas
+from klevels.core.faces import object_faces, surface_areas
 from klevels.core.phases import inner_part
 from klevels.core.region_parts import Regions, as_volume, gray_means
 from klevels.core.region_rows import HIGH, LABEL, LOW, MORE, N_VOXELS, PRODUCTS, SUMS, Rows
@@ -103,8 +103,8 @@ def objects_table(
         so on, in voxels, half open; `axis_major`, `axis_middle` and `axis_minor`, the lengths of the ellipsoid with the
         same second moments; `direction_z`, `direction_y` and `direction_x` of its longest axis; `touches_border`. Then,
         if they are known, `mean`, of the gray values, and `surface_area` or `perimeter` with `sphericity`: the surface
-        of a sphere as large, divided by that of the object; NaN where it touches the border, which cuts it, or is too
-        small for its surface to be resolved.
+        of a sphere as large, divided by that of the object. Both are NaN where an object is too small for its surface
+        to be resolved, and sphericity where it touches the border, which cuts it.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def objects_table(
     -----
     Surfaces are known of regions that `object_regions` found. They are right within two percent for round objects that
     are 16 voxels wide; of smaller ones edges are rounded, and sphericity may be above 1. None is told below 125 voxels,
-    25 in two dimensions.
+    25 in two dimensions, and that of thin plates is too small: see `faces`.
 
     Second moments are those of the voxels' centers: an object that is one voxel thick has a minor axis of 0. Where
     several axes are longest, the direction is one of them.
@@ -174,32 +174,14 @@ def objects_table(
             units["mean"] = gray_unit
     if all_rows.shape[1] > MORE.start:
         name = "surface_area" if ndim == 3 else "perimeter"
-        columns[name] = surfaces_of(rows, sizes)
+        surfaces = surface_areas(rows[:, MORE].astype(np.int64), tuple(sizes.tolist()))
+        columns[name] = np.where(n_voxels >= RESOLVED**ndim, surfaces, math.nan)
         units[name] = area if ndim == 3 else length
         diameters = columns["equivalent_diameter"]
         ball = math.pi * (diameters**2 if ndim == 3 else diameters)
-        is_known = (columns[name] > 0) & ~columns["touches_border"] & (n_voxels >= RESOLVED**ndim)
-        columns["sphericity"] = np.divide(ball, columns[name], out=np.full(len(rows), math.nan), where=is_known)
+        is_whole = (columns[name] > 0) & ~columns["touches_border"]
+        columns["sphericity"] = np.divide(ball, columns[name], out=np.full(len(rows), math.nan), where=is_whole)
     return Table(columns, units)
-
-
-def surfaces_of(rows: Rows, sizes: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the surface area of objects.
-
-    Parameters
-    ----------
-    rows : ndarray
-        As `object_regions` finds them.
-    sizes : sequence of float
-        Of a voxel along each axis.
-
-    Returns
-    -------
-    ndarray of float64
-        In the square of the unit of the sizes; perimeters, in their unit, along two axes.
-    """
-    sums = rows[:, MORE].astype(np.int64)
-    return surface_areas(Faces(sums, np.zeros((len(rows), 2), np.int64)), tuple(map(float, sizes)))
 
 
 def _check(regions: Regions, phase: int, min_voxels: int) -> None:

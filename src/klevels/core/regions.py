@@ -107,7 +107,8 @@ def regions(
     Notes
     -----
     Runs of equal labels along x are joined by union-find [1]_, in slabs on several threads; then the slabs are joined.
-    Memory is 16 bytes a run and 152 bytes a region, and 4 bytes a voxel with ids or `more`.
+    With all neighbors, and at most 8 labels, four rows go together, as bits. Memory is at most 16 bytes a run and 152
+    bytes a region, and 4 bytes a voxel with ids or `more`.
 
     References
     ----------

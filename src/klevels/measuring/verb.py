@@ -29,6 +29,8 @@ from klevels.measuring.passes import objects_of, phases_of, with_range
 from klevels.recipe import Segmentation
 from klevels.workers import Workers
 
+MANY_PHASES = 64
+"""So many are rarely meant."""
 THICKNESS_BYTES = 24
 """What local thickness takes for each voxel."""
 
@@ -90,10 +92,10 @@ def measure(
     DataTypeError
         If labels are no integers.
     DataError
-        If a label is negative, there are more than 1,024, shapes differ, no voxel is left, or the gray value of a voxel
-        is NaN.
+        If a label is negative, there are more than 1,024, shapes differ, no voxel is left, the gray value of a voxel is
+        NaN, or there is no phase that objects or thickness are asked of.
     ParameterError
-        If `connectivity`, `calibrate` or `min_voxels` is out of its range, or there is no such phase.
+        If `connectivity`, `calibrate` or `min_voxels` is out of its range.
     MissingDependencyError
         If edt is missing, which tells local thickness.
 
@@ -185,7 +187,7 @@ def measure_images(labels: Any, gray: Any, mask: Any, wanted: Wanted, workers: W
         table = calibrated(table, line)
         profiles = {name: calibrated(one, line) for name, one in profiles.items()}
         objects = {phase: calibrated(one, line) for phase, one in objects.items()}
-    warnings = drift_warnings(profiles, table, what.n_decided)
+    warnings = (*_doubts(what), *drift_warnings(profiles, table, what.n_decided))
     table = with_thickness(table, _thicknesses(what, wanted.thickness, workers), what.grid)
     n_voxels = math.prod(what.grid.shape)
     return Measures(
@@ -215,11 +217,20 @@ def _check(wanted: Wanted, what: Labeled) -> None:
     for phase in (*wanted.objects, *wanted.thickness):
         if phase not in what.phases:
             known = ", ".join(map(str, what.phases[:16])) + (", …" if len(what.phases) > 16 else "")
-            raise ParameterError(f"there is no phase {phase}; the labels have {known}")
+            raise DataError(f"no voxel is of phase {phase}; there are {known}")
     if not isinstance(wanted.min_voxels, int | np.integer) or wanted.min_voxels < 1:
         raise ParameterError(f"min_voxels is {wanted.min_voxels!r}; give a whole number from 1 on")
     if wanted.line is not None and what.gray is None:
         raise ParameterError("calibrate is given, but there are no gray values; give the gray image, too (--gray)")
+
+
+def _doubts(what: Labeled) -> list[str]:
+    found = []
+    if what.grid.spacing is None:
+        found.append("the size of a voxel is unknown: lengths, areas and volumes are in voxels")
+    if len(what.phases) > MANY_PHASES:
+        found.append(f"there are {len(what.phases)} phases, as many as gray values; a gray image is segmented first")
+    return found
 
 
 def _objects(what: Labeled, phases: Sequence[int], min_voxels: int, workers: Workers) -> dict[int, Table]:

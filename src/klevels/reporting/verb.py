@@ -117,6 +117,8 @@ def report(
     >>> len(told.measures.phases), told.recipe.k
     (2, 2)
     """
+    if isinstance(labels, Segmentation) and (gray is not None or record is not None):
+        raise ParameterError("gray or record is given with a Segmentation, which knows its own; leave them out")
     workers = Workers(threads, client, memory)
     known = _of_segmentation(labels) if isinstance(labels, Segmentation) else _of_labels(labels, gray, record)
     shades = None if known.source is None or "c" in known.source.axes else known.source
@@ -132,7 +134,9 @@ def report(
     if tuple(measures.shape) not in ((), known.labels.shape):
         raise DataError(f"the measures are of shape {measures.shape}, the labels {known.labels.shape}; give a pair")
     if known.counted is None and shades is not None:
-        known = replace(known, counted=_counted(known, shades, measures, workers))
+        if measures.n_ignored and known.is_recorded:
+            known = replace(known, inside=_labeled(known.labels))
+        known = replace(known, counted=_counted(known, shades, workers))
     swept = None if known.counted is None else _swept(known.counted, known.model, threads)
     sure = None if shades is None else _intervals(known, shades, workers)
     shown = tuple(picture(f"picture {i}", caption, _checked(one)) for i, (caption, one) in enumerate(pictures, 1))
@@ -220,16 +224,16 @@ def _of_labels(labels: Any, gray: Any, record: Mapping[str, Any] | str | os.Path
     return found
 
 
-def _counted(known: _Known, shades: Image, measures: Measures, workers: Workers) -> Histogram | None:
+def _counted(known: _Known, shades: Image, workers: Workers) -> Histogram | None:
     """Count the gray values of the voxels that have a label."""
-    inside = None
-    if measures.n_ignored and known.is_recorded:
-        outside = int(np.iinfo(known.labels.dtype).max)
-        data = known.labels.data
-        is_lazy = isinstance(data, LazyArray)
-        work = partial(_is_labeled, outside=outside)
-        inside = ComputedArray(work, [data], np.bool_, n_spatial=known.labels.ndim) if is_lazy else work(data)
-    return count_gray(shades, inside, "ignore", workers)
+    return count_gray(shades, known.inside, "ignore", workers)
+
+
+def _labeled(labels: Image) -> Any:
+    """Return where voxels have a label, of labels that klevels made."""
+    work = partial(_is_labeled, outside=int(np.iinfo(labels.dtype).max))
+    data = labels.data
+    return ComputedArray(work, [data], np.bool_, n_spatial=labels.ndim) if isinstance(data, LazyArray) else work(data)
 
 
 def _is_labeled(labels: NDArray[Any], *, outside: int) -> NDArray[np.bool_]:
@@ -254,7 +258,10 @@ def _intervals(known: _Known, shades: Image, workers: Workers) -> Intervals | No
         return None
     if recipe.denoise is None and int(model.counts.sum()) != counted.n_voxels and recipe.borders != "undecided":
         return None  # it is another scan
-    noise = remaining_noise(shades, clean, known.inside, model, workers)
+    try:
+        noise = remaining_noise(shades, clean, known.inside, model, workers)
+    except DataError:  # too few voxels hang together for the noise to be told
+        return None
     raw = None if recipe.denoise is None else count_gray(shades, known.inside, recipe.nan, workers)
     alone = {"each voxel alone": model.on(counted).counts} if recipe.smooth is not None or recipe.borders else {}
     return intervals(model, counted, noise, raw=raw, other=alone)
@@ -264,8 +271,6 @@ def _doubts(known: _Known, measures: Measures) -> list[str]:
     """Return what does not fit together."""
     found: list[str] = []
     model, counted, recipe = known.model, known.counted, known.recipe
-    if measures.spacing is None:
-        found.append("the size of a voxel is unknown: lengths, areas and volumes are in voxels")
     if not known.is_recorded or model is None:
         return found
     numbers = dict(zip(measures.phases["phase"].tolist(), measures.phases["n_voxels"].tolist(), strict=True))

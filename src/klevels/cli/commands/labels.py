@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from klevels.cli.options import RUNNING, Calibrate, Json, Mask, Overwrite, Running, Threads, shown, whole_number
+from klevels.cli.voxel_size import AS_READ, VoxelSize
 from klevels.core.mesh_files import MESH_SUFFIXES
 
 
@@ -87,6 +88,7 @@ def measure(
         bool,
         Parameter(name="--thickness", negative=(), help="Tell the local thickness of --phase, in memory."),
     ] = False,
+    size: VoxelSize = AS_READ,
     json: Json = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -111,6 +113,7 @@ def measure(
         phase=phase,
         min_voxels=min_voxels,
         thickness=thickness,
+        size=size,
         json=json,
         overwrite=overwrite,
         threads=threads,
@@ -135,17 +138,18 @@ def mesh(
     faces: Annotated[
         int | None, Parameter(name="--faces", converter=whole_number, help="The greatest number of triangles.")
     ] = None,
+    size: VoxelSize = AS_READ,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the surface of a phase as triangles: closed, in the unit of the voxel size, x, y and z in this order.
 
-    20 times smooth what looks like stairs, and change the volume of what is thicker than some voxels by little; area
-    and volume are printed.
+    20 times smooth what looks like stairs, and change the volume of what is thicker than some voxels by little. Area
+    and volume are printed: of the closed surface, with the parts where the volume ends.
     """
     from klevels.cli import surfaces
 
-    surfaces.mesh(labels, output, phase=phase, smooth=smooth, n_faces=faces, json=json, overwrite=overwrite)
+    surfaces.mesh(labels, output, phase=phase, smooth=smooth, n_faces=faces, size=size, json=json, overwrite=overwrite)
 
 
 @shown(
@@ -179,6 +183,7 @@ def render(
     turntable: Annotated[
         Path | None, Parameter(name="--turntable", help="Draw the volume turning, too (.gif).")
     ] = None,
+    size: VoxelSize = AS_READ,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -198,6 +203,7 @@ def render(
         each=each,
         slices=slices,
         turntable=turntable,
+        size=size,
         json=json,
         overwrite=overwrite,
     )
@@ -217,6 +223,7 @@ def report(
         Parameter(name="--gray", help="The image that was segmented; by default the one that the record names."),
     ] = None,
     calibrate: Calibrate = None,
+    size: VoxelSize = AS_READ,
     json: Annotated[Path | None, Parameter(name="--json", help="Write the content as data, too (.json).")] = None,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -234,6 +241,7 @@ def report(
         output,
         gray=gray,
         calibrate=calibrate,
+        size=size,
         json=json,
         overwrite=overwrite,
         threads=threads,
