@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -52,6 +54,31 @@ def label_image(given: Any) -> Image:
     if not image.is_lazy:
         return replace(image, data=_narrowed(image.data))
     return replace(image, data=map_blocks(_narrowed, image.data, dtype=np.uint16, n_spatial=image.ndim))
+
+
+def as_phases(given: int | Iterable[int]) -> tuple[int, ...]:
+    """Return phases that were asked for, each once.
+
+    Parameters
+    ----------
+    given : int or iterable of int
+        One, or several.
+
+    Returns
+    -------
+    tuple of int
+        In the order given.
+
+    Raises
+    ------
+    ParameterError
+        If they are no whole numbers.
+    """
+    try:
+        numbers = (given,) if isinstance(given, int | np.integer) else given
+        return tuple(dict.fromkeys(operator.index(one) for one in numbers))
+    except TypeError:
+        raise ParameterError(f"phases are {given!r}; give whole numbers, such as 1 or (1, 2)") from None
 
 
 def _image(given: Any) -> Image:

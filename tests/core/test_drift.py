@@ -56,6 +56,13 @@ def test_a_phase_of_few_voxels_says_nothing() -> None:
     assert drift_warnings({"z": moving}, PHASES) == ()
 
 
+def test_the_shape_of_a_specimen_without_gray_values_is_no_drift() -> None:
+    moving = profile((500 + 200 * RAMP, 500 - 200 * RAMP), (100, 200))
+    bare = Table({"n_voxels": moving["n_voxels"]})
+    assert drift_warnings({"radius": bare}, Table({"phase": np.array([0, 3])})) == ()
+    assert len(drift_warnings({"z": bare}, Table({"phase": np.array([0, 3])}))) == 1
+
+
 def test_too_few_places_and_empty_ends_say_nothing() -> None:
     short = Table({"n_voxels": np.array([5.0, 5.0, 9.0, 1.0]), "mean": np.array([1.0, 2.0, 9.0, 9.0])})
     assert drift_warnings({"z": short}, PHASES) == ()

@@ -274,7 +274,13 @@ def test_a_turntable_turns_once_at_one_scale() -> None:
         (LABELS, {"phases": [7]}, DataError, "no voxel is of phase 7; there are 0, 1, 2"),
         (LABELS, {"opacity": 2}, ParameterError, "opacity is 2; give one number from 0 to 1"),
         (LABELS, {"opacity": [1, 1, 1]}, ParameterError, "one for each of"),
+        (LABELS, {"opacity": "a"}, ParameterError, "opacity is 'a'"),
+        (LABELS, {"phases": [1.5]}, ParameterError, "give whole numbers"),
+        (LABELS, {"phases": 7}, DataError, "no voxel is of phase 7"),
+        (LABELS, {"slices": 3}, ParameterError, "slices are 3; give"),
+        (LABELS, {"slices": [("z", 1.7)]}, ParameterError, "give .middle., or pairs"),
         (LABELS, {"size": (0, 100)}, ParameterError, "size is"),
+        (LABELS, {"size": (100.5, 80)}, ParameterError, "size is"),
         (np.zeros((0, 4, 4), int), {}, DataError, "no voxels"),
     ],
 )

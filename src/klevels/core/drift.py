@@ -19,8 +19,8 @@ LEAST_SHARE = 0.01
 """Phases below one percent of a part of the image say little about it."""
 DIRECTIONS = {"radius": ("center", "rim"), "z": ("first", "last")}
 REASONS = {
-    "radius": "beam hardening, or a specimen that differs so",
-    "z": "a drift of the scanner, or a specimen that differs so",
+    "radius": "the specimen's own shape, or beam hardening",
+    "z": "the specimen's own shape, or a drift of the scanner",
 }
 
 
@@ -46,12 +46,14 @@ def drift_warnings(profiles: Mapping[str, Table], phases: Table, n_phases: int |
     Notes
     -----
     Means are judged by their distance to the mean of the nearest other phase. The radius is divided in thirds of its
-    length.
+    length. Where no gray values are known, nothing is told of the radius: that most specimens are round says nothing
+    about the beam.
     """
     found: list[str] = []
     n_phases = len(phases) if n_phases is None else n_phases
     for name, (first, last) in DIRECTIONS.items():
-        ends = _ends(profiles[name], len(phases), n_phases) if name in profiles else None
+        is_known = name in profiles and (name != "radius" or "mean" in profiles[name].columns)
+        ends = _ends(profiles[name], len(phases), n_phases) if is_known else None
         if ends is None:
             continue
         where = f"from the {first} to the {last} third of {'the radius' if name == 'radius' else name}"

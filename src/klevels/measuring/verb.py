@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from klevels.core.thickness import local_thickness
 from klevels.counting import as_mask
 from klevels.errors import DataError, ParameterError
 from klevels.image import Image
+from klevels.label_images import as_phases
 from klevels.measuring.labels import Labeled, labeled
 from klevels.measuring.passes import objects_of, phases_of, with_range
 from klevels.recipe import Segmentation
@@ -115,7 +115,9 @@ def measure(
     >>> measure([[0, 0, 1], [1, 0, 0]], objects=1, connectivity=4).objects[1]["area"]
     array([1., 1.])
     """
-    wanted = Wanted(ignore, connectivity, as_calibration(calibrate), _several(objects), min_voxels, _several(thickness))
+    wanted = Wanted(
+        ignore, connectivity, as_calibration(calibrate), as_phases(objects), min_voxels, as_phases(thickness)
+    )
     return measure_images(labels, gray, as_mask(mask), wanted, Workers(threads, client, memory))
 
 
@@ -203,14 +205,6 @@ def measure_images(labels: Any, gray: Any, mask: Any, wanted: Wanted, workers: W
         n_voxels=n_voxels,
         n_ignored=n_voxels - int(sums.tallies.along[0].sum()),
     )
-
-
-def _several(phases: int | Iterable[int]) -> tuple[int, ...]:
-    numbers = (phases,) if isinstance(phases, int | np.integer) else phases
-    try:
-        return tuple(dict.fromkeys(operator.index(one) for one in numbers))
-    except TypeError:
-        raise ParameterError(f"phases are {phases!r}; give whole numbers, such as 1 or (1, 2)") from None
 
 
 def _check(wanted: Wanted, what: Labeled) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -145,16 +146,23 @@ def _chosen(labels: Image, slices: Slices) -> list[tuple[int, int]]:
         across = [axis for axis in range(3) if all(shape[other] > 1 for other in range(3) if other != axis)]
         return [(axis, shape[axis] // 2) for axis in across or [0]]
     found = []
-    for axis, place in slices:
+    for axis, place in _pairs(slices):
         if axis not in ("z", "y", "x"):
             raise ParameterError(f"a slice is along {axis!r}; use z, y or x, as in z=120")
         n = shape["zyx".index(axis)]
         if not 0 <= place < n:
             raise ParameterError(f"there is no slice {axis}={place}; give {axis}=0 to {axis}={n - 1}")
-        found.append(("zyx".index(axis), int(place)))
+        found.append(("zyx".index(axis), place))
     if not 0 < len(found) <= MOST_SLICES:
         raise ParameterError(f"there are {len(found)} slices; give 1 to {MOST_SLICES}")
     return found
+
+
+def _pairs(slices: Any) -> list[tuple[str, int]]:
+    try:
+        return [(axis, operator.index(place)) for axis, place in slices]
+    except (TypeError, ValueError):
+        raise ParameterError(f'slices are {slices!r}; give "middle", or pairs such as [("z", 120)]') from None
 
 
 def _laid_out(image: Image, chosen: Sequence[tuple[int, int]], size: tuple[int, int]) -> tuple[list[Panel], float]:

@@ -12,7 +12,7 @@ from klevels.core.count import histogram
 from klevels.core.phase_colors import phase_colors
 from klevels.errors import DataError, ParameterError
 from klevels.image import Image
-from klevels.label_images import label_image
+from klevels.label_images import as_phases, label_image
 from klevels.measuring import MOST_PHASES
 from klevels.rendering.picking import Places, pick, step_of, thinned
 
@@ -181,7 +181,7 @@ def chosen_of(known: set[int], phases: Sequence[int] | None, what: str) -> list[
     there = sorted(known)
     if not there:
         raise DataError(f"{what} was left out; there is nothing to draw")
-    drawn = [phase for phase in there if phase] or there if phases is None else list(dict.fromkeys(map(int, phases)))
+    drawn = [phase for phase in there if phase] or there if phases is None else list(as_phases(phases))
     if not drawn:
         raise ParameterError("phases are empty; give at least one, or None for all")
     strange = [phase for phase in drawn if phase not in known]
@@ -216,7 +216,10 @@ def opacities_of(opacity: Any, phases: Sequence[int]) -> list[float]:
     ParameterError
         If there are fewer or more, or one is not from 0 to 1.
     """
-    found = [float(one) for one in np.atleast_1d(np.asarray(opacity, np.float64))]
+    try:
+        found = [float(one) for one in np.atleast_1d(np.asarray(opacity, np.float64))]
+    except (TypeError, ValueError):
+        found = []
     found = found * len(phases) if len(found) == 1 else found
     if len(found) != len(phases) or not all(0 <= one <= 1 for one in found):
         raise ParameterError(f"opacity is {opacity!r}; give one number from 0 to 1, or one for each of {list(phases)}")
@@ -277,5 +280,6 @@ def check_size(size: tuple[int, int]) -> None:
     ParameterError
         If one is out of its range.
     """
-    if len(size) != 2 or not all(LEAST_SIZE <= n <= MOST_SIZE for n in size):
+    is_pair = isinstance(size, Sequence) and len(size) == 2 and all(isinstance(n, int | np.integer) for n in size)
+    if not is_pair or not all(LEAST_SIZE <= n <= MOST_SIZE for n in size):
         raise ParameterError(f"size is {size!r}; give a width and a height of {LEAST_SIZE} to {MOST_SIZE} pixels")
