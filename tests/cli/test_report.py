@@ -64,6 +64,16 @@ def test_gray_values_are_calibrated_and_objects_are_told(run: Run, folder: Path)
     assert "objects" in page_of(folder).ids
 
 
+def test_phases_that_are_not_drawn_are_named(run: Run, folder: Path) -> None:
+    klevels.write("many.tif", Image((np.arange(8)[:, None, None] + np.zeros((8, 6, 6))).astype(np.uint8), "zyx"))
+    assert run("report", "many.tif", "-o", "report.html", "--spacing", "2", "--unit", "mm").code == 0
+    page = page_of(folder)
+    assert "there are no pictures of phases 6 to 7; klevels render draws them" in page.text
+    assert "mm³" in page.text
+    assert "Phase 5." in page.text
+    assert "Phase 6." not in page.text
+
+
 def test_segment_writes_the_same_report_in_one_go(run: Run, folder: Path) -> None:
     asked = ("segment", "scan.tif", "-k", "3", "--report")
     assert run(*asked, "report.html", "-o", "labels.tif", "--overwrite").code == 0

@@ -259,3 +259,31 @@ def test_gray_values_are_told_in_the_unit_they_mean() -> None:
     assert "HU" in check(found.html()).text
     with pytest.raises(ParameterError, match="calibrate is given with measures; give it to measure"):
         report(result, measures=found.measures, calibrate="1,0,HU")
+
+
+def test_intervals_of_masked_labels_are_those_of_their_segmentation() -> None:
+    mask = np.zeros(SCAN.shape, bool)
+    mask[4:, 2:-2, 2:-2] = True
+    outside = RNG.integers(0, 4000, SCAN.shape).astype(np.uint16)
+    scan = SCAN.with_data(np.where(mask, SCAN.data, outside))
+    result = klevels.segment(scan, 3, mask=mask)
+    record = record_of("segment", result.recipe, result.model, [])
+    told = report(result)
+    assert told.intervals is not None
+    for labels in (result.labels, result.labels.with_data(LoadedArray(result.labels.data))):
+        again = report(labels, scan, record=record)
+        assert again.intervals is not None
+        assert again.intervals.to_dict() == told.intervals.to_dict()
+
+
+def test_without_neighbors_there_are_no_intervals_but_a_report() -> None:
+    sparse = np.zeros(SCAN.shape, bool)
+    sparse[::2, ::2, ::2] = True
+    found = report(klevels.segment(SCAN, 3, mask=sparse))
+    assert found.intervals is None
+    check(found.html())
+
+
+def test_a_segmentation_brings_its_own_scan_and_record() -> None:
+    with pytest.raises(ParameterError, match="which knows its own; leave them out"):
+        report(klevels.segment(SCAN, 3), SCAN)

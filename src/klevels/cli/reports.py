@@ -255,7 +255,9 @@ def _pictures(labels: Image) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[
 
     phases = phases_of(labels)
     drawn, others = phases[:MOST_PICTURES], phases[MOST_PICTURES:]
-    lacking = [f"there are no pictures of phases {others[0]} to {others[-1]}; klevels render draws them"] * bool(others)
+    lacking = []
+    if others:
+        lacking.append(f"there are no pictures of phases {others[0]} to {others[-1]}; klevels render draws them")
     try:
         return [(f"Phase {one}.", picture) for one, picture in each(labels, phases=drawn)] if drawn else [], lacking
     except MissingDependencyError:
