@@ -34,6 +34,8 @@ PACKAGES = (
     "PyMaxflow",
     "connected-components-3d",
     "porespy",
+    "edt",
+    "vtk",
 )
 N_SLICES_AT_ONCE = 32
 N_BESIDE = 3
