@@ -29,6 +29,8 @@ MOST_HASHED = 1 << 28
 ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 """One of these is in each folder that is a Zarr store, or a group or array in one."""
 READERS = ("numpy", "tifffile", "imagecodecs", "PIL", "zarr", "h5py", "nibabel", "nrrd", "pydicom", "dask")
+LABELING = ("segment", "apply")
+"""The verbs whose records are of labels."""
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:

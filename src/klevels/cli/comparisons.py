@@ -18,14 +18,12 @@ from klevels.comparing import compare_images
 from klevels.core.agreement import Agreement
 from klevels.errors import DataError, DataTypeError, ReadError
 from klevels.image import Image
-from klevels.record import read_json, record_path
+from klevels.record import LABELING, read_json, record_path
 
 MOST_COLUMNS = 8
 MOST_ROWS = 32
 """A larger confusion is for scripts, not for a terminal."""
 IGNORE_LABELS = (255, 65535)
-LABELING = ("segment", "apply")
-"""The verbs in whose records a label image says that it is one."""
 
 
 def compare(

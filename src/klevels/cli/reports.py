@@ -27,10 +27,9 @@ from klevels.image import Image
 from klevels.io.reader import Access
 from klevels.label_images import label_image
 from klevels.recipe import Recipe, Segmentation
-from klevels.record import identify, read_json, record_path
+from klevels.record import LABELING, identify, read_json, record_path
 from klevels.reporting import Report
 from klevels.reporting import report as gather
-from klevels.reporting.verb import LABELING
 from klevels.workers import Workers
 
 MOST_PICTURES = 6

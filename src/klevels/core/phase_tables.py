@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from klevels.core import faces, regions
+from klevels.core import faces, regions, tallies
 from klevels.core.calibration import Calibration
 from klevels.core.fit import fit_levels
 from klevels.core.histogram import Histogram
@@ -244,7 +244,7 @@ def _profile(
         mean = _ratio(gray, counts)
         if gray_range is not None:
             low, high = gray_range
-            mean = low + mean * ((high - low) / 2**24)
+            mean = low + mean * ((high - low) / tallies.STEPS)
         columns["mean"] = mean[:, :n_phases].ravel()
         if gray_unit is not None:
             units["mean"] = gray_unit

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,18 +22,13 @@ from klevels.core.selection import KSweep, choose_k
 from klevels.counting import count_gray
 from klevels.errors import DataError, KlevelsError, ParameterError
 from klevels.image import Image
-from klevels.lazy import ComputedArray, LazyArray
-from klevels.recipe import Recipe, Segmentation, model_from_dict
-from klevels.record import read_json, record_of
+from klevels.recipe import Recipe, Segmentation
 from klevels.reporting.citations import citations
 from klevels.reporting.content import Report
 from klevels.reporting.drawings import Drawing, drawing, phase_colors_of, picture, planes, profiles
+from klevels.reporting.known import Known, of_labels, of_segmentation
 from klevels.reporting.rows import MOST_OBJECTS
-from klevels.sources import as_gray_image, as_image
 from klevels.workers import Workers
-
-LABELING = ("segment", "apply")
-"""The verbs whose records are of labels."""
 
 
 def report(
@@ -120,7 +113,7 @@ def report(
     if isinstance(labels, Segmentation) and (gray is not None or record is not None):
         raise ParameterError("gray or record is given with a Segmentation, which knows its own; leave them out")
     workers = Workers(threads, client, memory)
-    known = _of_segmentation(labels) if isinstance(labels, Segmentation) else _of_labels(labels, gray, record)
+    known = of_segmentation(labels) if isinstance(labels, Segmentation) else of_labels(labels, gray, record)
     shades = None if known.source is None or "c" in known.source.axes else known.source
     if measures is None:
         from klevels.measuring import Wanted, measure_images  # its kernels are not needed where measures are given
@@ -134,9 +127,7 @@ def report(
     if tuple(measures.shape) not in ((), known.labels.shape):
         raise DataError(f"the measures are of shape {measures.shape}, the labels {known.labels.shape}; give a pair")
     if known.counted is None and shades is not None:
-        if measures.n_ignored and known.is_recorded:
-            known = replace(known, inside=_labeled(known.labels))
-        known = replace(known, counted=_counted(known, shades, workers))
+        known = known.counting(shades, workers, is_masked=measures.n_ignored > 0)
     swept = None if known.counted is None else _swept(known.counted, known.model, threads)
     sure = None if shades is None else _intervals(known, shades, workers)
     shown = tuple(picture(f"picture {i}", caption, _checked(one)) for i, (caption, one) in enumerate(pictures, 1))
@@ -159,88 +150,6 @@ def report(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """What is known of labels."""
-
-    labels: Image
-    source: Image | None
-    inside: Any = None
-    model: Levels | Palette | None = None
-    recipe: Recipe | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
-    counted: Histogram | None = None
-    """Of the voxels that count, as they were segmented."""
-    clean: Image | None = None
-    """What was segmented; None where that is not at hand."""
-    is_recorded: bool = False
-
-
-def _of_segmentation(result: Segmentation) -> _Known:
-    counted = result.histogram if isinstance(result.histogram, Histogram) else None
-    versions = record_of("segment", None, None, [])["versions"]
-    clean = result.source if result.recipe.denoise is None else result.denoised
-    return _Known(
-        result.labels,
-        result.source,
-        result.inside,
-        result.model,
-        result.recipe,
-        versions,
-        counted,
-        clean,
-    )
-
-
-def _of_labels(labels: Any, gray: Any, record: Mapping[str, Any] | str | os.PathLike[str] | None) -> _Known:
-    image = as_image(labels)
-    if "c" in image.axes:
-        raise DataError(
-            f"the labels have {image.shape[-1]} channels (axes {image.axes}); labels are one number a voxel"
-        )
-    source = None if gray is None else as_image(gray)
-    if source is not None:
-        shape = source.shape[: len(source.axes.replace("c", ""))]
-        if shape != image.shape:
-            raise DataError(f"the gray image has shape {shape}, the labels {image.shape}; give one of the same shape")
-    stored = read_json(record) if isinstance(record, str | os.PathLike) else record
-    if stored is None:
-        return _Known(image, source)
-    if stored.get("verb") not in LABELING:
-        raise ParameterError(f"the record is of {stored.get('verb')!r}; give one of segment or apply, or none")
-    recipe, model = stored.get("recipe"), stored.get("model")
-    found = _Known(
-        image if "label_colors" in image.meta else replace(image, meta={**image.meta, "label_colors": ()}),
-        source,
-        model=None if model is None else model_from_dict(model),
-        recipe=None if recipe is None else Recipe.from_dict(recipe),
-        versions=stored.get("versions", {}),
-        is_recorded=True,
-    )
-    if found.recipe is not None and source is not None:
-        if found.recipe.gray and "c" in source.axes:
-            source = as_gray_image(source)
-        found = replace(found, source=source, clean=source if found.recipe.denoise is None else None)
-    return found
-
-
-def _counted(known: _Known, shades: Image, workers: Workers) -> Histogram | None:
-    """Count the gray values of the voxels that have a label."""
-    return count_gray(shades, known.inside, "ignore", workers)
-
-
-def _labeled(labels: Image) -> Any:
-    """Return where voxels have a label, of labels that klevels made."""
-    work = partial(_is_labeled, outside=int(np.iinfo(labels.dtype).max))
-    data = labels.data
-    return ComputedArray(work, [data], np.bool_, n_spatial=labels.ndim) if isinstance(data, LazyArray) else work(data)
-
-
-def _is_labeled(labels: NDArray[Any], *, outside: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = labels != outside
-    return found
-
-
 def _swept(counted: Histogram, model: Levels | Palette | None, threads: int | None) -> KSweep | None:
     if counted.n_levels < 2:
         return None
@@ -251,7 +160,7 @@ def _swept(counted: Histogram, model: Levels | Palette | None, threads: int | No
         return None
 
 
-def _intervals(known: _Known, shades: Image, workers: Workers) -> Intervals | None:
+def _intervals(known: Known, shades: Image, workers: Workers) -> Intervals | None:
     """Return intervals of the fractions, where what was segmented is at hand."""
     model, counted, clean, recipe = known.model, known.counted, known.clean, known.recipe
     if not isinstance(model, Levels) or counted is None or clean is None or recipe is None:
@@ -267,7 +176,7 @@ def _intervals(known: _Known, shades: Image, workers: Workers) -> Intervals | No
     return intervals(model, counted, noise, raw=raw, other=alone)
 
 
-def _doubts(known: _Known, measures: Measures) -> list[str]:
+def _doubts(known: Known, measures: Measures) -> list[str]:
     """Return what does not fit together."""
     found: list[str] = []
     model, counted, recipe = known.model, known.counted, known.recipe
@@ -289,7 +198,7 @@ def _is_of_another(counted: Histogram, model: Levels | Palette, recipe: Recipe |
     return bool(model.on(counted).counts.tolist() != model.counts.tolist())
 
 
-def _drawings(known: _Known, measures: Measures, swept: KSweep | None) -> tuple[Drawing, ...]:
+def _drawings(known: Known, measures: Measures, swept: KSweep | None) -> tuple[Drawing, ...]:
     numbers = [int(one) for one in measures.phases["phase"].tolist()]
     model, counted = known.model, known.counted
     colors = phase_colors_of(numbers, model)
