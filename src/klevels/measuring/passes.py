@@ -130,9 +130,8 @@ def _extent(labels: NDArray[Any], gray: NDArray[Any], *, n_labels: int, window: 
         counts &= np.isfinite(gray)
     if not counts.any():
         return _Extent(np.inf, -np.inf)
-    return _Extent(
-        float(gray.min(where=counts, initial=gray[counts][0])), float(gray.max(where=counts, initial=gray[counts][0]))
-    )
+    one = gray.flat[int(counts.argmax())]
+    return _Extent(float(gray.min(where=counts, initial=one)), float(gray.max(where=counts, initial=one)))
 
 
 def _added(work: Callable[..., S], what: Labeled, workers: Workers) -> S:
